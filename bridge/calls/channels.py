@@ -1,0 +1,195 @@
+"""Channels and bridges as the events draw them, and who is with whom; everything else is derived from these."""
+
+from dataclasses import dataclass, field
+
+from bridge.calls.model import Mode, Order, PickupStatus
+from bridge.grammar import Extension, PickupId
+
+NOT_LEGS = (
+    "Local/", "Message/", "Surrogate/", "CBAnn/", "CBRec/", "Announcer/", "Recorder/", "Snoop/", "AsyncGoto/",
+    "MulticastRTP/",
+)  # fmt: skip
+"""Technologies whose channels belong to no party of a call."""
+
+DOWN, RESERVED, OFF_HOOK, DIALLING, RING, RINGING, UP, BUSY = range(8)
+"""Asterisk's channel states (``enum ast_channel_state``)."""
+
+
+@dataclass(slots=True)
+class Parking:
+    """Where and since when a channel is parked, and by whom."""
+
+    since: float
+    space: str
+    by: Extension | None
+
+
+@dataclass(slots=True, eq=False)
+class Bridge:
+    """A bridge and the channels in it."""
+
+    uniqueid: str
+    type: str
+    technology: str
+    members: dict[str, "Channel"] = field(default_factory=dict)
+
+    @property
+    def conversation(self) -> bool:
+        """Whether it is a talk of two: holding bridges and conferences join nobody."""
+        return self.type == "basic" and self.technology != "holding_bridge"
+
+
+@dataclass(slots=True, eq=False)
+class Pickup:
+    """A pickup leg's life. Its order is known once the PBX has told the leg's variables."""
+
+    id: PickupId
+    born: float
+    order: Order | None = None
+    status: PickupStatus = PickupStatus.RINGING
+    up: bool = False
+    cause: int = 0
+    released: bool = False
+    """The old leg was told where to go, or hung up: said once."""
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    """One channel."""
+
+    uniqueid: str
+    name: str
+    linkedid: str
+    state: int
+    born: float
+    extension: Extension | None
+    local: bool
+    party: bool
+    """Of a technology that belongs to a party of a call."""
+    pickup: Pickup | None = None
+    number: str = ""
+    display: str = ""
+    connected_number: str = ""
+    connected_display: str = ""
+    dialled: str = ""
+    answered: float | None = None
+    bridge: Bridge | None = None
+    dialler: str = ""
+    holding: float | None = None
+    """Since when this phone has the other party on hold."""
+    put_on_hold: bool = False
+    parking: Parking | None = None
+    queue: str = ""
+
+    @property
+    def leg(self) -> bool:
+        """Whether it is a leg; a pickup's channel is one from when it is connected."""
+        return self.party and (self.pickup is None or self.pickup.status is PickupStatus.CONNECTED)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits: parked, or in a queue."""
+        return self.parking is not None or bool(self.queue)
+
+    @property
+    def partner(self) -> "Channel | None":
+        """The other channel of its conversation."""
+        bridge = self.bridge
+        if bridge is None or not bridge.conversation or len(bridge.members) != 2:
+            return None
+        return next(member for member in bridge.members.values() if member is not self)
+
+    @property
+    def replaces(self) -> str:
+        """The Uniqueid of the leg that this one has taken the place of."""
+        pickup = self.pickup
+        if pickup is None or pickup.order is None or pickup.status is not PickupStatus.CONNECTED:
+            return ""
+        return "" if pickup.order.mode is Mode.WAITING else pickup.order.target
+
+
+class Board:
+    """All channels and bridges, and the ways between them."""
+
+    def __init__(self) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.bridges: dict[str, Bridge] = {}
+        self._locals: dict[str, Channel] = {}
+
+    def add(self, channel: Channel) -> None:
+        """Take a channel in."""
+        self.channels[channel.uniqueid] = channel
+        if channel.local:
+            self._locals[channel.name] = channel
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel."""
+        self.leave(channel)
+        del self.channels[channel.uniqueid]
+        if self._locals.get(channel.name) is channel:
+            del self._locals[channel.name]
+
+    def rename(self, channel: Channel, name: str) -> None:
+        """Give a channel its new name."""
+        if self._locals.get(channel.name) is channel:
+            del self._locals[channel.name]
+        channel.name = name
+        channel.local = name.startswith("Local/")
+        channel.party = not name.startswith(NOT_LEGS)
+        if channel.local:
+            self._locals[name] = channel
+
+    def bridge(self, uniqueid: str, type_: str = "", technology: str = "") -> Bridge:
+        """The bridge of this id, made or made more precise as it becomes known."""
+        bridge = self.bridges.get(uniqueid)
+        if bridge is None:
+            bridge = self.bridges[uniqueid] = Bridge(uniqueid, type_, technology)
+        else:
+            bridge.type = type_ or bridge.type
+            bridge.technology = technology or bridge.technology
+        return bridge
+
+    def enter(self, channel: Channel, bridge: Bridge) -> None:
+        """Put a channel into a bridge, out of any other."""
+        if channel.bridge is not bridge:
+            self.leave(channel)
+            channel.bridge = bridge
+        bridge.members[channel.uniqueid] = channel
+
+    def leave(self, channel: Channel) -> None:
+        """Take a channel out of its bridge; an empty bridge is forgotten."""
+        bridge, channel.bridge = channel.bridge, None
+        if bridge is not None:
+            bridge.members.pop(channel.uniqueid, None)
+            if not bridge.members:
+                self.bridges.pop(bridge.uniqueid, None)
+
+    def other_half(self, channel: Channel) -> Channel | None:
+        """The other end of a Local pair: the two names differ in their last digit alone."""
+        end = channel.name[-1:]
+        return self._locals.get(channel.name[:-1] + ("2" if end == "1" else "1"))
+
+    def talks_with(self, channel: Channel) -> Channel | None:
+        """The party at the other end of a conversation, followed through Local pairs."""
+        partner = channel.partner
+        for _ in range(16):
+            if partner is None or not partner.local:
+                return partner
+            half = self.other_half(partner)
+            partner = half.partner if half else None
+        return None
+
+    def called_by(self, channel: Channel) -> Channel | None:
+        """The party whose call rings this channel, followed through Local pairs; as far as dials were seen."""
+        dialler = self.channels.get(channel.dialler)
+        for _ in range(16):
+            if dialler is None or not dialler.local:
+                return dialler
+            half = self.other_half(dialler)
+            if half is None:
+                return None
+            talking = self.talks_with(half)
+            if talking is not None:
+                return talking
+            dialler = self.channels.get(half.dialler)
+        return None

@@ -1,0 +1,61 @@
+"""Which AMI events count, by name: the one list that the event filter, the link and the recorder follow.
+
+Headers are those of Asterisk's AMI documentation; versions 16 and 22 name them alike where this project reads them.
+"""
+
+from collections.abc import Mapping
+
+Headers = Mapping[str, str | list[str]]
+"""One event: header to value, or to a list of values where a header repeats; its name under ``Event``."""
+
+LIVE = frozenset({
+    "Newchannel", "Newstate", "Rename", "NewCallerid", "NewConnectedLine", "Hangup",
+    "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold", "Pickup",
+    "ParkedCall", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut",
+    "QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "DeviceStateChange",
+})  # fmt: skip
+"""What a running PBX announces."""
+
+ANSWERS = frozenset({
+    "Status", "StatusComplete", "BridgeListItem", "BridgeListComplete", "ParkedCallsComplete",
+    "QueueEntry", "QueueStatusComplete", "DeviceStateListComplete", "OriginateResponse",
+})  # fmt: skip
+"""What comes in answer to a question or an Originate."""
+
+WANTED = LIVE | ANSWERS
+
+RESYNC = "resync"
+"""How the ActionIDs of a resync's questions begin: what their answers leave out no longer exists."""
+
+PICKUP_VARIABLES = (
+    "UAPI_VIEW", "UAPI_FROM", "UAPI_TO", "UAPI_SOURCE", "UAPI_TARGET", "UAPI_MODE", "UAPI_QUEUE", "UAPI_BY",
+    "UAPI_ANSWERED", "UAPI_CALLER", "UAPI_DIALLED",
+)  # fmt: skip
+"""What a pickup leg is to do, as its channel says."""
+
+CDR_VARIABLES = ("CDR(answer,u)", "CDR(start,u)")
+"""When a channel was answered; only where CDRs are enabled, or each look-up logs an error."""
+
+STATUS_VARIABLES = ("CHANNEL(onhold)", *PICKUP_VARIABLES)
+"""What a Status asks of each channel besides its own headers and the CDR's times."""
+
+
+def text(headers: Headers, name: str) -> str:
+    """A header's value; the last one where it repeats, empty where it is absent or says it is unknown."""
+    value = headers.get(name, "")
+    if not isinstance(value, str):
+        value = value[-1] if value else ""
+    return "" if value in ("<unknown>", "(null)", "<null>") else value
+
+
+def number(headers: Headers, name: str) -> int:
+    """A header's value as a whole number; -1 where it is none."""
+    value = text(headers, name)
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else -1
+
+
+def variables(headers: Headers) -> dict[str, str]:
+    """The ``Variable`` headers of a Status row, by name; those not set are left out."""
+    values = headers.get("Variable", ())
+    pairs = (value.partition("=") for value in ([values] if isinstance(values, str) else values))
+    return {name: value for name, _, value in pairs if value not in ("", "(null)")}

@@ -1,0 +1,261 @@
+"""From channels to a call: which legs it has, by which ids, and what each of them shows.
+
+Everything here is derived from what a Status of the channels tells as well, so that a bridge started in the middle
+of a call shows the same as one that saw it begin.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel, Pickup
+from bridge.calls.model import Call, Leg, Mode, PickupNote, PickupStatus
+from bridge.grammar import CallId, Extension, epoch_and_sequence
+
+
+def build(
+    call: CallId,
+    linkedid: str,
+    channels: Iterable[Channel],
+    pickups: Iterable[Pickup],
+    notes: Mapping[str, PickupNote],
+    board: Board,
+    queues: Mapping[str, Extension],
+) -> Call | None:
+    """Put a call together.
+
+    Args:
+        call: Its id.
+        linkedid: Its Linkedid.
+        channels: All channels that have it.
+        pickups: The live pickup legs made for this call.
+        notes: How earlier pickups of its views ended.
+        board: Where the channels stand.
+        queues: The extension of each queue that has one.
+
+    Returns:
+        The call, or None where none of the channels is a leg.
+    """
+    legs = _legs(channels)
+    if not legs:
+        return None
+    orders = [pickup.order for pickup in pickups if pickup.order]
+    ids = view_ids(legs, linkedid, call)
+    origin = next((leg for leg in legs if leg.uniqueid == linkedid), None)
+    source, dialled = _ends(legs, origin, queues)
+    flow = _flow(origin or legs[0], legs)
+    shown = {
+        **notes,
+        **{
+            order.view: PickupNote(order.taken_from, order.send_call_to, pickup.status)
+            for pickup in pickups
+            if (order := pickup.order)
+            and (pickup.status is PickupStatus.RINGING or order.mode is Mode.WAITING)
+        },
+    }
+    ringing = any(leg.state == RINGING for leg in legs)
+    views = tuple(
+        _leg(
+            leg,
+            view=(view := ids[leg.uniqueid]),
+            ends=(source, dialled),
+            flow=flow,
+            ringing=ringing,
+            note=shown.get(view),
+            board=board,
+            legs=legs,
+        )
+        for leg in legs
+    )
+    first = epoch_and_sequence(linkedid)
+    return Call(
+        id=call,
+        published=float(first[0]) if first else min(leg.born for leg in legs),
+        answered=min(
+            (
+                time
+                for time in (*(leg.answered for leg in views), *(order.answered for order in orders))
+                if time is not None
+            ),
+            default=None,
+        ),
+        legs=views,
+        listed=frozenset(_listed(legs, dialled, pickups, queues)),
+    )
+
+
+def _legs(channels: Iterable[Channel]) -> list[Channel]:
+    """The legs in the order of their birth, without those that a pickup has replaced."""
+    legs = [channel for channel in channels if channel.leg]
+    replaced = {leg.replaces for leg in legs}
+    legs = [leg for leg in legs if leg.uniqueid not in replaced]
+    legs.sort(key=lambda leg: (leg.born, (epoch_and_sequence(leg.uniqueid) or (0, 0))[1], leg.uniqueid))
+    return legs
+
+
+def view_ids(legs: Iterable[Channel], linkedid: str, call: CallId) -> dict[str, str]:
+    """The id that each leg shows, no two the same, by Uniqueid.
+
+    ``00`` for the Linkedid's own leg; else how many channels later it was made, at least two digits; a pickup leg
+    shows the id of the view that it took over. Where neither can be said, six digits of a digest.
+    """
+    first = epoch_and_sequence(linkedid)
+    ids: dict[str, str] = {}
+    taken: set[str] = set()
+
+    def show(leg: Channel, wish: str) -> None:
+        attempt = 0
+        while not wish or wish in taken:
+            digest = hashlib.sha256(f"{leg.uniqueid}{'+' * attempt}".encode()).hexdigest()
+            wish, attempt = f"{int(digest, 16) % 1_000_000:06d}", attempt + 1
+        ids[leg.uniqueid] = wish
+        taken.add(wish)
+
+    successors: list[Channel] = []
+    for leg in legs:
+        own = epoch_and_sequence(leg.uniqueid)
+        if leg.uniqueid == linkedid:
+            show(leg, "00")
+        elif leg.pickup is not None:
+            successors.append(leg)
+        elif first and own and own[1] > first[1]:
+            show(leg, f"{own[1] - first[1]:02d}")
+        else:
+            show(leg, "")
+    for leg in successors:
+        pickup = leg.pickup
+        show(leg, pickup.order.view if pickup and pickup.order and pickup.id.call == call else "")
+    return ids
+
+
+def _ends(legs: list[Channel], origin: Channel | None, queues: Mapping[str, Extension]) -> tuple[str, str]:
+    """Who called, and what was dialled, each as a number; empty where the PBX no longer knows."""
+    order = next((leg.pickup.order for leg in reversed(legs) if leg.pickup and leg.pickup.order), None)
+    caller = party(origin) if origin else (order.caller if order else "") or party(legs[0])
+    dialled = (origin.dialled if origin else "") or (order.dialled if order else "")
+    if not dialled:
+        dialled = next((party(leg) for leg in legs if party(leg) != caller), "")
+    known = {leg.extension for leg in legs} | set(queues.values())
+    long = _long(dialled, caller)
+    return caller, long if long and long in known else dialled
+
+
+def _long(dialled: str, caller: str) -> Extension | None:
+    """A short number as the caller's own organization writes it."""
+    own, short = Extension.maybe(caller), Extension.maybe(dialled)
+    if not own or not short or not own.prefix or short.prefix:
+        return None
+    return Extension.maybe(f"{own.prefix}*{short}")
+
+
+def party(channel: Channel) -> str:
+    """The extension of a leg, or an outside party's number."""
+    return channel.extension or channel.number
+
+
+def _flow(origin: Channel, legs: list[Channel]) -> Literal["2", "4", "8"]:
+    """Local, outgoing public or incoming public (UAPI's flow 2, 4, 8)."""
+    if origin.extension is None:
+        return "8"
+    return "2" if all(leg.extension for leg in legs) else "4"
+
+
+_STATUS: dict[int, Literal["2", "3", "5"]] = {DOWN: "2", RESERVED: "2", DIALLING: "2", RINGING: "3", UP: "5"}
+"""UAPI's view status for a channel state, wherever the leg's own state says it all."""
+
+
+def _status(leg: Channel, *, ringing: bool) -> Literal["0", "2", "3", "4", "5"]:
+    """UAPI's view status; a caller's depends on whether a far end rings."""
+    if leg.state == RING:
+        return "4" if ringing else "0"
+    return _STATUS.get(leg.state, "0")
+
+
+def _leg(
+    leg: Channel,
+    *,
+    view: str,
+    ends: tuple[str, str],
+    flow: Literal["2", "4", "8"],
+    ringing: bool,
+    note: PickupNote | None,
+    board: Board,
+    legs: list[Channel],
+) -> Leg:
+    status = _status(leg, ringing=ringing)
+    source, dialled = ends
+    partner = board.talks_with(leg)
+    order = leg.pickup.order if leg.pickup else None
+    name, number = _other(leg, partner, source, legs)
+    held = [side.holding for side in (leg, partner) if side and partner and side.holding is not None]
+    if order:
+        note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
+    answered = order.answered if order and order.mode is Mode.TALKING else None
+    if answered is None:
+        answered = leg.answered
+    if answered is None:
+        answered = next(
+            (
+                other.pickup.order.answered
+                for other in legs
+                if other.pickup and other.pickup.order and other.pickup.order.source == leg.uniqueid
+            ),
+            None,
+        )
+    parking = leg.parking
+    return Leg(
+        view=view,
+        uniqueid=leg.uniqueid,
+        channel=leg.name,
+        extension=leg.extension,
+        number=party(leg),
+        source=source,
+        destination=dialled,
+        other_name=name,
+        other_number=number,
+        flow=flow,
+        status=status,
+        waiting=leg.waiting,
+        ringing=leg.born if status in ("2", "3") else None,
+        answered=answered if status == "5" else None,
+        on_hold=min(held, default=None),
+        holder=partner is not None and leg.holding is not None,
+        parked=parking.since if parking else None,
+        parked_pos=parking.space if parking else "",
+        parked_by=parking.by if parking else None,
+        pickup=note,
+    )
+
+
+def _other(leg: Channel, partner: Channel | None, source: str, legs: list[Channel]) -> tuple[str, str]:
+    """Name and number of the other party, as this leg's phone would show it."""
+    if partner is not None:
+        return partner.display, partner.number or party(partner)
+    if leg.connected_number:
+        return leg.connected_display, leg.connected_number
+    if leg.state in (DOWN, RESERVED, DIALLING, RINGING):
+        caller = next((other for other in legs if party(other) == source and other is not leg), None)
+        return (caller.display if caller else ""), source
+    return "", ""
+
+
+def _listed(
+    legs: list[Channel], dialled: str, pickups: Iterable[Pickup], queues: Mapping[str, Extension]
+) -> Iterable[Extension]:
+    """The extensions under which the call is found."""
+    for leg in legs:
+        if leg.extension:
+            yield leg.extension
+        if leg.parking and leg.parking.by:
+            yield leg.parking.by
+        if leg.queue in queues:
+            yield queues[leg.queue]
+        if number := Extension.maybe(leg.dialled):
+            yield number
+        if long := _long(leg.dialled, party(leg)):
+            yield long
+    if number := Extension.maybe(dialled):
+        yield number
+    for pickup in pickups:
+        if pickup.order and (number := Extension.maybe(pickup.order.taken_from)):
+            yield number
