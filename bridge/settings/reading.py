@@ -1,0 +1,224 @@
+"""Reading a configuration: the TOML file, the environment over it, and every fault turned into a sentence."""
+
+import json
+import ssl
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from bridge.settings.errors import Problem, SettingsError
+from bridge.settings.root import Settings
+
+_PREFIX = "BRIDGE_"
+_Loc = tuple[int | str, ...]
+
+# pydantic's error types, in words that fit after a key.
+_SENTENCES = {
+    "string_type": "must be a text, in quotes",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "tuple_type": "must be a list (in the environment: JSON)",
+    "model_type": "must be a table (in the environment: JSON)",
+    "dict_type": "must be a table (in the environment: JSON)",
+    "value_error": "{error}",
+}
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Settings:
+    """Read and check a configuration.
+
+    Args:
+        path: The TOML file; None takes the one that BRIDGE_CONFIG names, or none at all.
+        env: The environment. ``BRIDGE_AMI__SECRET`` goes before ``ami.secret``, ``BRIDGE_APPS__0__USER`` before
+            the first app's user; a list or table as a whole is JSON.
+
+    Raises:
+        SettingsError: it is unreadable, has unknown keys, or does not hold together.
+    """
+    if path is None and env.get("BRIDGE_CONFIG"):
+        path = Path(env["BRIDGE_CONFIG"])
+    origin = "environment" if path is None else str(path)
+    written = {} if path is None else _read(path)
+    variables = _variables(env)
+    try:
+        settings = Settings.model_validate(_overlay(written, _from_environment(variables)))
+    except ValidationError as error:
+        # Not chained: what pydantic raises holds the values, secrets among them.
+        raise SettingsError(
+            _problem(detail, variables, origin)
+            for detail in error.errors(include_url=False, include_input=False)
+        ) from None
+    except SettingsError as error:
+        raise error.at(origin) from None
+    problems = _unreadable(settings)
+    if problems:
+        raise SettingsError(problems).at(origin)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # A file saved on Windows may begin with a byte order mark, which TOML does not know.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (at byte {error.start})"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not TOML: {error}"
+    raise SettingsError([Problem("", problem, str(path))])
+
+
+class _Environment(EnvSettingsSource):
+    """pydantic's reader of nested names, for an environment that is handed in."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(cast("type[BaseSettings]", Settings), env_prefix=_PREFIX, env_nested_delimiter="__")
+        self.env_vars = {name.lower(): value for name, value in variables.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Read JSON; a text that is none is left to the model, which knows the key to complain of."""
+        del field_name, field
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+def _variables(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are meant for us.
+
+    Names with our prefix and no section in them may be anybody's: Kubernetes sets BRIDGE_PORT and the like for a
+    service called bridge. One with the double underscore is ours, or a slip that must be told.
+    """
+    fields = Settings.model_fields
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(_PREFIX) and ("__" in name or name[len(_PREFIX) :].lower() in fields)
+    }
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    tree = dict(_Environment(variables)())
+    for name in variables:
+        section = name[len(_PREFIX) :].partition("__")[0].lower()
+        if section not in Settings.model_fields:
+            tree[section] = {}  # refused by the model like the same section in the file
+    return tree
+
+
+def _overlay(under: Any, over: Any) -> Any:
+    """What the file says with what the environment says over it; digits in a name are places in a list."""
+    if not isinstance(over, dict):
+        return over
+    if isinstance(under, list) or (under is None and over and all(key.isdecimal() for key in over)):
+        merged = list(under or [])
+        for key, value in sorted(over.items(), key=lambda item: int(item[0]) if item[0].isdecimal() else -1):
+            place = int(key) if key.isdecimal() else len(merged)
+            if place < len(merged):
+                merged[place] = _overlay(merged[place], value)
+            else:
+                merged.append(_overlay(None, value))
+        return merged
+    base = under if isinstance(under, dict) else {}
+    return base | {key: _overlay(base.get(key), value) for key, value in over.items()}
+
+
+def _problem(detail: ErrorDetails, variables: Mapping[str, str], origin: str) -> Problem:
+    where = tuple(part for part in detail["loc"] if part != "[key]")
+    return Problem(_key(where), _sentence(detail, where), _variable_of(where, variables) or origin)
+
+
+def _sentence(detail: ErrorDetails, where: _Loc) -> str:
+    kind = detail["type"]
+    if kind == "missing":
+        return f"is missing. {_description(where)}"
+    if kind == "extra_forbidden":
+        known = list(_fields_at(where[:-1]))
+        close = get_close_matches(str(where[-1]), known, n=1)
+        return "is not known" + (
+            f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+        )
+    if kind in _SENTENCES:
+        return _SENTENCES[kind].format_map(detail.get("ctx", {}))
+    return detail["msg"].replace("Input should", "must")
+
+
+def _fields_at(where: _Loc) -> Mapping[str, FieldInfo]:
+    """The fields of the section at a place in the configuration."""
+    model: Any = Settings
+    for part in where:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            model = next(iter(get_args(annotation)), annotation)
+    fields: Mapping[str, FieldInfo] = model.model_fields
+    return fields
+
+
+def _description(where: _Loc) -> str:
+    return _fields_at(where[:-1])[str(where[-1])].description or ""
+
+
+def _key(where: Sequence[int | str]) -> str:
+    text = ""
+    for part in where:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if part.replace("_", "").replace("-", "").isalnum() else json.dumps(part)
+            text += f".{name}" if text else name
+    return text
+
+
+def _variable_of(where: _Loc, variables: Mapping[str, str]) -> str | None:
+    """The environment variable that set this key, itself or with what it stands in."""
+    names = {name.lower(): name for name in variables}
+    for end in range(len(where), 0, -1):
+        wanted = (_PREFIX + "__".join(str(part) for part in where[:end])).lower()
+        if wanted in names:
+            return names[wanted]
+    return None
+
+
+def _unreadable(settings: Settings) -> list[Problem]:
+    """Files that the configuration names and that cannot be used."""
+    problems: list[Problem] = []
+    http, ami = settings.http, settings.ami
+    if http.tls_cert:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_cert, http.tls_key, _no_password)
+        except (OSError, ValueError) as error:
+            problems.append(Problem("http.tls_cert", f"cannot be used with http.tls_key: {_reason(error)}"))
+    if ami.tls and ami.ca_file:
+        try:
+            ssl.create_default_context(cafile=ami.ca_file)
+        except (OSError, ValueError) as error:
+            problems.append(Problem("ami.ca_file", f"cannot be used: {_reason(error)}"))
+    return problems
+
+
+def _no_password() -> str:
+    """Instead of OpenSSL's question at the terminal."""
+    raise ValueError("the private key must not be protected by a password")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,150 @@
+"""Who is calling: long-lived tokens, OAuth secrets, and the signed tokens that a secret buys.
+
+The configuration knows tokens and secrets by their SHA-256 only. They are long random texts made by
+``uapi-bridge token``, for which a plain digest is enough. A signed token is checked with a key derived from the
+app's secret hash: no further setting, valid at every instance with the same configuration and after a restart,
+void as soon as the secret changes. That makes the hash itself worth protecting.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jwt
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bridge.directory import App, Directory
+from bridge.settings import Settings
+
+EXPIRES_IN = 3600
+_ALGORITHM = "HS256"
+_PURPOSE = b"uapi-bridge access token 1 "
+_LONGEST = 4096
+# What mcp-voipnow takes for a token (token/utils.ts of 5.7.0); a JWT and hex are both within it.
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{10,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A signed token for an app.
+
+    Attributes:
+        token: What the client sends as its bearer token.
+        expires_in: Seconds that it is valid for.
+    """
+
+    token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new secret or token, shown once, and the hash that goes into the configuration."""
+
+    text: str
+    sha256: str
+
+
+def make() -> Made:
+    """A new secret or token: 256 random bits as hex, so that it survives every shell, form and header."""
+    text = secrets.token_hex(32)
+    return Made(text, sha256_hex(text))
+
+
+def sha256_hex(text: str) -> str:
+    """The SHA-256 of a secret or token as the configuration has it."""
+    # A header may hold any bytes, which come here as unpaired surrogates: they are no reason to fail.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def is_presentable(token: str) -> bool:
+    """Whether existing clients take this text for a token: at least ten letters, digits, ``_ . -``."""
+    return _TOKEN.fullmatch(token) is not None
+
+
+class Tokens:
+    """Checks and issues the tokens of the configured apps."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Know the apps.
+
+        Args:
+            settings: Where the hashes stand.
+            directory: The apps that they belong to.
+            clock: Seconds since 1970, for the moment that a token is issued.
+        """
+        self._clock = clock
+        # What an unknown token or app is compared with, so that it takes as long as a known one.
+        self._nobody = secrets.token_hex(32)
+        self._static: dict[str, tuple[str, App]] = {}
+        self._secrets: dict[str, tuple[str, App]] = {}
+        self._keys: dict[str, tuple[bytes, App]] = {}
+        for configured in settings.apps:
+            app = directory.apps[configured.id]
+            self._static |= {digest: (digest, app) for digest in configured.tokens_sha256}
+            if configured.secret_sha256:
+                self._secrets[app.id] = (configured.secret_sha256, app)
+                self._keys[app.id] = (_key(app.id, configured.secret_sha256), app)
+
+    def authenticate(self, token: str) -> App | None:
+        """The app that a bearer token belongs to.
+
+        Args:
+            token: What the client sent, without the word Bearer; any text.
+
+        Returns:
+            The app; None for a token that is unknown, forged, expired or void.
+        """
+        if not token or len(token) > _LONGEST:
+            return None
+        # Looked up by digest, which no one can steer towards a known one; then compared in constant time.
+        digest = sha256_hex(token)
+        known, app = self._static.get(digest, (self._nobody, None))
+        return app if hmac.compare_digest(known, digest) else self._signed(token)
+
+    def check_secret(self, app_id: str, secret: str) -> App | None:
+        """The app, if this is its secret; in the same time for a wrong secret and an unknown app."""
+        known, app = self._secrets.get(app_id, (self._nobody, None))
+        return app if hmac.compare_digest(known, sha256_hex(secret)) else None
+
+    def issue(self, app: App) -> Issued:
+        """Make a signed token for an app whose secret was just checked.
+
+        Raises:
+            KeyError: the app has no secret.
+        """
+        key, _ = self._keys[app.id]
+        now = int(self._clock())
+        claims = {"sub": app.id, "iat": now, "exp": now + EXPIRES_IN, "jti": secrets.token_hex(8)}
+        return Issued(jwt.encode(claims, key, _ALGORITHM, headers={"kid": app.id}), EXPIRES_IN)
+
+    def _signed(self, token: str) -> App | None:
+        """The app that a signed token was issued to, if it is still good."""
+        try:
+            # Only to choose the key: what the header says is believed once the signature has been checked.
+            app_id = jwt.get_unverified_header(token).get("kid")
+            key, app = self._keys[app_id]
+            jwt.decode(
+                token,
+                key,
+                algorithms=[_ALGORITHM],
+                subject=app.id,
+                # Not iat: the clocks of two instances need not agree to the second.
+                options={"require": ["exp", "sub"], "verify_iat": False},
+            )
+        except (jwt.InvalidTokenError, KeyError, UnicodeError):
+            return None
+        return app
+
+
+def _key(app_id: str, secret_sha256: str) -> bytes:
+    """The key of an app's signed tokens: RFC 5869's HKDF, bound to what it is for and to whom."""
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE + app_id.encode())
+    return kdf.derive(bytes.fromhex(secret_sha256))
