@@ -1,9 +1,49 @@
-"""The use case: find the leg, ask Asterisk once, follow what becomes of it."""
+"""The use case: find the leg, ask Asterisk once, follow what becomes of it.
 
+Asterisk does the pickup. The bridge makes one Originate, whose ChannelId is a function of the call, so that Asterisk
+itself refuses a second one; everything else here is watching, and three small courtesies: a ring that can no longer
+succeed is stopped, an old leg is told where to go, and an old leg that still lives is hung up.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Protocol
 
-from bridge.calls import Call, PickupStatus
-from bridge.grammar import CallerId, CallId, Extension
+import structlog
+
+from bridge.ami import AmiError, LinkState, Originate, Refused
+from bridge.calls import (
+    Call,
+    Headers,
+    Leg,
+    Mode,
+    NotPickable,
+    Outlook,
+    Pickup,
+    PickupNote,
+    PickupStatus,
+    Picture,
+    Plan,
+    outlook,
+    plan,
+    text,
+)
+from bridge.directory import Directory, User
+from bridge.endpoints import Endpoints
+from bridge.grammar import CallerId, CallId, ChannelName, Extension, GrammarError, Number, PickupId, Uniqueid
+
+log = structlog.get_logger()
+
+BORN_WITHIN = 5.0
+"""Seconds after an Originate in which its channel, or the refusal, must show."""
+
+BURST = 0.06
+"""Seconds in which the events of one hang-up follow each other; who left is told only by the last of them."""
+
+_NORMAL, _ELSEWHERE = 16, 26
+"""Hangup causes (Q.850, and Asterisk's AST_CAUSE_ANSWERED_ELSEWHERE)."""
 
 
 class PickupError(Exception):
@@ -46,6 +86,10 @@ class PickupRequest:
     ring: float = 25.0
     wait: float = 0.0
 
+    def same(self, view: str, send_call_to: str) -> bool:
+        """Whether a pickup of this call is the one that is asked for."""
+        return (self.view, self.send_call_to) == (view, send_call_to)
+
 
 @dataclass(frozen=True, slots=True)
 class PickupResult:
@@ -59,3 +103,423 @@ class PickupResult:
     status: PickupStatus
     call: Call | None
     replayed: bool
+
+
+class Pbx(Protocol):
+    """What a pickup asks of Asterisk (`bridge.ami.Link`)."""
+
+    @property
+    def state(self) -> LinkState:
+        """Whether Asterisk can be asked now."""
+
+    async def originate(self, originate: Originate) -> None:
+        """Ring a phone."""
+
+    async def hangup(self, channel: ChannelName | Uniqueid, cause: int) -> None:
+        """Hang a channel up."""
+
+    async def setvar(self, channel: Uniqueid, variable: str, value: str) -> None:
+        """Set a channel's variable."""
+
+    async def getvar(self, variable: str, channel: Uniqueid | None = None) -> str:
+        """Read a variable or function."""
+
+    async def status(self, channel: Uniqueid) -> None:
+        """Ask what a channel's variables say."""
+
+    async def check_context(self) -> bool:
+        """Ask whether the dialplan context is loaded."""
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """One Originate of ours, from before it is sent until its leg, or its refusal, has shown."""
+
+    request: PickupRequest
+    plan: Plan
+    by: str
+    action_id: str = ""
+    failed: bool = False
+    task: "asyncio.Task[PickupId] | None" = None
+
+
+class Pickups:
+    """All pickups of this bridge, and the watch over those of its neighbours.
+
+    Args:
+        picture: The live calls; events go into it through `on_event` alone.
+        pbx: Asterisk.
+        endpoints: How an extension's phone is called.
+        context: The dialplan context from ``asterisk-conf/``.
+    """
+
+    def __init__(self, picture: Picture, pbx: Pbx, endpoints: Endpoints, context: str) -> None:
+        self._picture = picture
+        self._pbx = pbx
+        self._endpoints = endpoints
+        self._context = context
+        self._attempts: dict[CallId, _Attempt] = {}
+        self._by_action: dict[str, _Attempt] = {}
+        self._asked: set[PickupId] = set()
+        self._stopping: set[PickupId] = set()
+        self._waiters: set[asyncio.Event] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._deadline: float | None = None
+        self.on_outcome: Callable[[Pickup], None] = lambda _: None
+
+    # --- events
+
+    def on_event(self, event: Headers, at: float) -> None:
+        """Take one event in, and do what it calls for."""
+        for pickup in self._picture.apply(event, at):
+            self._look(pickup)
+            self._wake()
+        if text(event, "Event") == "OriginateResponse" and text(event, "Response") == "Failure":
+            attempt = self._by_action.get(text(event, "ActionID"))
+            if attempt:
+                attempt.failed = True
+                self._wake()
+
+    def on_state(self, _: LinkState) -> None:
+        """The link came up or went down: whoever waits has to know."""
+        self._wake()
+
+    def drain(self, seconds: float) -> None:
+        """Take no more requests, and answer the waiting ones within so many seconds."""
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            waiter.set()
+
+    async def _until(self, ready: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, looking again at each event that concerns a pickup."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            while not ready():
+                left = (end if self._deadline is None else min(end, self._deadline)) - loop.time()
+                if left <= 0:
+                    return False
+                waiter.clear()
+                try:
+                    await asyncio.wait_for(waiter.wait(), left)
+                except TimeoutError:
+                    return ready()
+            return True
+        finally:
+            self._waiters.discard(waiter)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- watching
+
+    def _look(self, pickup: Pickup) -> None:
+        """Do what the state of a pickup calls for."""
+        if pickup.id not in self._picture.board.channels:
+            self._ended(pickup)
+            return
+        if pickup.order is None:
+            if pickup.id not in self._asked:
+                self._asked.add(pickup.id)
+                self._spawn(self._quietly(self._pbx.status(pickup.id)))
+            return
+        match outlook(self._picture, pickup):
+            case Outlook.RELEASE:
+                pickup.released = True
+                value = f"{self._context},gone,1"
+                self._spawn(
+                    self._quietly(self._pbx.setvar(pickup.order.target, "CHANNEL(after_bridge_goto)", value))
+                )
+            case Outlook.DROP:
+                pickup.dropped = True
+                self._spawn(self._quietly(self._pbx.hangup(pickup.order.target, _NORMAL)))
+            case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED as found:
+                if pickup.id not in self._stopping:
+                    self._stopping.add(pickup.id)
+                    self._spawn(self._stop(pickup, found))
+
+    async def _stop(self, pickup: Pickup, found: Outlook) -> None:
+        """End a ring that can no longer succeed; by the channel's name, as its id may be the next try's."""
+        try:
+            if found is Outlook.MOVED:
+                await asyncio.sleep(BURST)
+                found = outlook(self._picture, pickup)
+            channel = self._picture.board.channels.get(pickup.id)
+            if channel is None or found not in (Outlook.TAKEN, Outlook.LEFT, Outlook.MOVED):
+                return
+            cause = _ELSEWHERE if found is Outlook.TAKEN else _NORMAL
+            await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
+        finally:
+            self._stopping.discard(pickup.id)
+
+    def _ended(self, pickup: Pickup) -> None:
+        self._asked.discard(pickup.id)
+        order = pickup.order
+        log.info(
+            "pickup ended",
+            pickup=pickup.id,
+            call=pickup.id.call,
+            view=order.view if order else None,
+            taken_from=order.taken_from if order else None,
+            send_call_to=order.send_call_to if order else None,
+            status=pickup.status,
+        )
+        self.on_outcome(pickup)
+
+    async def _quietly(self, action: Coroutine[object, object, object]) -> None:
+        """A courtesy: Asterisk may say no, as the channel may be gone by now."""
+        try:
+            await action
+        except AmiError as error:
+            log.debug("courtesy refused", reason=str(error))
+
+    # --- asking
+
+    async def pick_up(self, request: PickupRequest) -> PickupResult:
+        """Pick a call up, or join the pickup of it that is under way.
+
+        Raises:
+            PbxUnavailable: Asterisk cannot be asked, or gave no sign.
+            Conflict: somebody else picks it up, or it cannot be picked up in its state.
+            SendCallToUnavailable: the new phone cannot take it.
+        """
+        self._check_up()
+        id_, replayed = await self._find_or_ask(request)
+        pickup = self._picture.pickups[id_]
+        if request.wait > 0:
+            await self._until(
+                lambda: pickup.status is not PickupStatus.RINGING or not self._pbx.state.up, request.wait
+            )
+            if not self._pbx.state.up:
+                self._check_up(draining=True)
+        return self._result(request, pickup, replayed=replayed)
+
+    def _check_up(self, *, draining: bool = False) -> None:
+        state = self._pbx.state
+        if not state.up:
+            raise PbxUnavailable(state.reason)
+        if self._deadline is not None and not draining:
+            raise PbxUnavailable("the bridge is shutting down")
+
+    def _result(self, request: PickupRequest, pickup: Pickup, *, replayed: bool) -> PickupResult:
+        status, phone = pickup.status, request.send_call_to
+        match status:
+            case PickupStatus.BUSY:
+                raise SendCallToUnavailable(f"{phone} is busy or declined the call")
+            case PickupStatus.REJECTED:
+                raise SendCallToUnavailable(f"{phone} rejected the call")
+            case PickupStatus.UNREACHABLE:
+                raise SendCallToUnavailable(f"{phone} could not be reached")
+            case PickupStatus.CONFLICT:
+                raise Conflict("the call went elsewhere before it was picked up")
+        return PickupResult(status, self._picture.call(request.call), replayed)
+
+    async def _find_or_ask(self, request: PickupRequest) -> tuple[PickupId, bool]:
+        """The pickup that this request is for; whether it was somebody else's already."""
+        attempt = self._attempts.get(request.call)
+        if attempt is None:
+            live = await self._live(request)
+            if live is not None:
+                return live, True
+            attempt = self._attempts.get(request.call)
+        if attempt is not None:
+            if not request.same(attempt.request.view, attempt.request.send_call_to):
+                raise Conflict("another pickup of this call is under way")
+            assert attempt.task is not None  # noqa: S101  # set before the first await
+            return await asyncio.shield(attempt.task), True
+        attempt = self._begin(request)
+        assert attempt.task is not None  # noqa: S101  # set before the first await
+        id_ = await asyncio.shield(attempt.task)
+        order = self._picture.pickups[id_].order
+        return id_, order is not None and order.by != attempt.by
+
+    async def _live(self, request: PickupRequest) -> PickupId | None:
+        """The pickup of this call that lives already, if it is the one that is asked for.
+
+        Raises:
+            Conflict: it rings for somebody else.
+        """
+        for pickup in reversed(self._picture.pickups_of(request.call)):
+            if pickup.id not in self._picture.board.channels:
+                continue
+            await self._until(lambda found=pickup: self._known(found), BORN_WITHIN)  # type: ignore[misc]  # bound now
+            order = pickup.order
+            if order is None or pickup.status.failed:
+                continue
+            same = request.same(order.view, order.send_call_to)
+            if pickup.status is PickupStatus.RINGING and not same:
+                raise Conflict("another pickup of this call is under way")
+            if same and (pickup.status is PickupStatus.RINGING or self._holds(pickup, request.call)):
+                return pickup.id
+        return None
+
+    def _known(self, pickup: Pickup) -> bool:
+        """Whether it is known what a pickup is for, or that it is over."""
+        return pickup.order is not None or pickup.id not in self._picture.board.channels
+
+    def _holds(self, pickup: Pickup, call: CallId) -> bool:
+        """Whether a connected pickup's leg still is one of the call's: nobody took it over."""
+        found = self._picture.call(call)
+        return found is not None and any(leg.uniqueid == pickup.id for leg in found.legs)
+
+    def _begin(self, request: PickupRequest) -> _Attempt:
+        call = self._picture.call(request.call)
+        leg = call.leg(request.view) if call else None
+        if call is None or leg is None:
+            raise Conflict("the call is just ending")
+        try:
+            planned = plan(self._picture, call, leg, request.send_call_to)
+        except NotPickable as error:
+            raise Conflict(str(error)) from error
+        attempt = _Attempt(request, planned, secrets.token_hex(6))
+        attempt.task = asyncio.ensure_future(self._ask(attempt))
+        self._attempts[request.call] = attempt
+        attempt.task.add_done_callback(lambda task: self._finished(attempt, task))
+        return attempt
+
+    def _finished(self, attempt: _Attempt, task: "asyncio.Task[PickupId]") -> None:
+        self._attempts.pop(attempt.request.call, None)
+        self._by_action.pop(attempt.action_id, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone: it is not "never retrieved"
+
+    async def _ask(self, attempt: _Attempt) -> PickupId:
+        """Originate the pickup leg, and wait until Asterisk shows whose it is."""
+        request, planned = attempt.request, attempt.plan
+        originate = await self._prepared(attempt)
+        attempt.action_id = originate.action_id
+        self._by_action[originate.action_id] = attempt
+        earlier = self._picture.pickups.get(planned.pickup)
+        try:
+            await self._pbx.originate(originate)
+        except Refused as error:
+            if "does not exist" in error.message:
+                raise PbxUnavailable(self._missing_context()) from error
+            raise PbxUnavailable(f"Asterisk refused to ring {request.send_call_to}: {error}") from error
+        except AmiError as error:
+            raise PbxUnavailable(str(error)) from error
+
+        def shown() -> Pickup | None:
+            pickup = self._picture.pickups.get(planned.pickup)
+            return pickup if pickup is not earlier and pickup is not None and self._known(pickup) else None
+
+        def unborn() -> bool:
+            return attempt.failed and planned.pickup not in self._picture.board.channels
+
+        await self._until(lambda: bool(shown() or unborn() or not self._pbx.state.up), BORN_WITHIN)
+        pickup = shown()
+        if pickup is None:
+            if not self._pbx.state.up:
+                raise PbxUnavailable(self._pbx.state.reason)
+            if unborn():
+                raise self._unreachable(attempt)
+            raise PbxUnavailable(f"Asterisk gave no sign of ringing {request.send_call_to} within 5 s")
+        order = pickup.order
+        if order and order.by != attempt.by and not request.same(order.view, order.send_call_to):
+            raise Conflict("another pickup of this call is under way")
+        log.info(
+            "pickup rings",
+            pickup=pickup.id,
+            call=request.call,
+            view=request.view,
+            taken_from=planned.leg.number,
+            send_call_to=request.send_call_to,
+            mode=planned.mode,
+        )
+        return pickup.id
+
+    def _unreachable(self, attempt: _Attempt) -> PickupError:
+        """Asterisk made no channel: another bridge's has come and gone meanwhile, or the phone is not there."""
+        request = attempt.request
+        note = PickupNote(attempt.plan.leg.number, request.send_call_to, PickupStatus.UNREACHABLE)
+        self._picture.note(request.call, request.view, note)
+        device = self._picture.devices.get(str(self._endpoints.endpoint(request.send_call_to)), "")
+        if device in ("UNAVAILABLE", "INVALID", "UNKNOWN", ""):
+            return SendCallToUnavailable(f"{request.send_call_to} is not registered")
+        return SendCallToUnavailable(f"{request.send_call_to} cannot be rung now (Asterisk says {device})")
+
+    async def _prepared(self, attempt: _Attempt) -> Originate:
+        """The Originate, with what has to be asked of Asterisk for it."""
+        request, planned = attempt.request, attempt.plan
+        endpoint = self._endpoints.endpoint(request.send_call_to)
+        if endpoint is None:
+            raise SendCallToInvalid(f"{request.send_call_to} is no phone that this PBX could name")
+        if not self._pbx.state.context_loaded:
+            try:
+                loaded = await self._pbx.check_context()
+            except AmiError as error:
+                raise PbxUnavailable(str(error)) from error
+            if not loaded:
+                raise PbxUnavailable(self._missing_context())
+        try:
+            peer = await self._pbx.getvar("BRIDGEPEER", planned.source)
+            caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
+        except Refused as error:
+            raise Conflict("the call is just ending") from error
+        except AmiError as error:
+            raise PbxUnavailable(str(error)) from error
+        leg, call = planned.leg, planned.call
+        answered = leg.answered if planned.mode is Mode.TALKING else call.answered
+        try:
+            return Originate(
+                endpoint=endpoint,
+                pickup=planned.pickup,
+                context=self._context,
+                timeout_ms=max(1, round(request.ring * 1000)),
+                caller=caller,
+                variables={
+                    "UAPI_VIEW": leg.view,
+                    "UAPI_FROM": Number.maybe(leg.number) or "",
+                    "UAPI_TO": request.send_call_to,
+                    "UAPI_SOURCE": planned.source,
+                    "UAPI_TARGET": planned.target,
+                    "UAPI_LEG": planned.target_channel,
+                    "UAPI_MODE": planned.mode.value,
+                    "UAPI_QUEUE": "1" if planned.queue else "",
+                    "UAPI_PEER": ChannelName.maybe(peer) or "",
+                    "UAPI_BY": attempt.by,
+                    "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",
+                    "UAPI_CALLER": Number.maybe(leg.source) or "",
+                    "UAPI_DIALLED": Number.maybe(leg.destination) or "",
+                },
+            )
+        except ValueError as error:
+            raise Conflict("its channels have names that cannot be passed on safely") from error
+
+    def _missing_context(self) -> str:
+        return (
+            f"the dialplan context {self._context} is not loaded: #include asterisk-conf/extensions.d/uapi.conf in "
+            "extensions.conf, then core reload"
+        )
+
+    async def _own_caller_id(self, extension: Extension, endpoint: str) -> CallerId:
+        """The endpoint's own caller id; its number where it has none that can be passed on.
+
+        Without any the phone would show Anonymous (seen on 22.10).
+        """
+        technology, _, name = endpoint.partition("/")
+        if technology == "PJSIP":
+            try:
+                told = await self._pbx.getvar(f"PJSIP_ENDPOINT({name},callerid)")
+                return CallerId.parse(told.replace('"', "").replace("\\", ""))
+            except (Refused, GrammarError):
+                pass
+        return CallerId("", Number.parse(extension))
+
+
+def may_pick_up(directory: Directory, user: User, call: Call, leg: Leg) -> bool:
+    """Whether a user may take a leg's place.
+
+    A leg of an extension that one may act for; any other, foreign or an outside party's, only while it waits in a
+    call that is listed under such an extension: nobody throws another's phone out of its call.
+    """
+    if leg.extension and directory.may_act_for(user, leg.extension):
+        return True
+    return leg.waiting and any(directory.may_act_for(user, extension) for extension in call.listed)

@@ -1,6 +1,7 @@
 """The picture of live calls, made of nothing but AMI events. Pure: no I/O, no clock of its own."""
 
-from bridge.calls.events import CDR_VARIABLES, RESYNC, STATUS_VARIABLES, WANTED, Headers
+from bridge.calls.channels import Pickup
+from bridge.calls.events import CDR_VARIABLES, LIVE, RESYNC, STATUS_VARIABLES, WANTED, Headers, text
 from bridge.calls.model import (
     Call,
     Change,
@@ -13,10 +14,13 @@ from bridge.calls.model import (
     PickupStatus,
     Plan,
 )
+from bridge.calls.outlook import Outlook, outlook
 from bridge.calls.picture import Picture
+from bridge.calls.plan import plan
 
 __all__ = [
     "CDR_VARIABLES",
+    "LIVE",
     "RESYNC",
     "STATUS_VARIABLES",
     "WANTED",
@@ -28,8 +32,13 @@ __all__ = [
     "NotPickable",
     "Numbering",
     "Order",
+    "Outlook",
+    "Pickup",
     "PickupNote",
     "PickupStatus",
     "Picture",
     "Plan",
+    "outlook",
+    "plan",
+    "text",
 ]

@@ -49,8 +49,11 @@ class Pickup:
     status: PickupStatus = PickupStatus.RINGING
     up: bool = False
     cause: int = 0
+    """Why its target hung up."""
     released: bool = False
-    """The old leg was told where to go, or hung up: said once."""
+    """The old leg was told where to go."""
+    dropped: bool = False
+    """The old leg was told to hang up."""
 
 
 @dataclass(slots=True, eq=False)

@@ -36,8 +36,8 @@ PICKUP_VARIABLES = (
 CDR_VARIABLES = ("CDR(answer,u)", "CDR(start,u)")
 """When a channel was answered; only where CDRs are enabled, or each look-up logs an error."""
 
-STATUS_VARIABLES = ("CHANNEL(onhold)", *PICKUP_VARIABLES)
-"""What a Status asks of each channel besides its own headers and the CDR's times."""
+STATUS_VARIABLES = (*CDR_VARIABLES, "CHANNEL(onhold)", *PICKUP_VARIABLES)
+"""What a Status asks of each channel besides its own headers."""
 
 
 def text(headers: Headers, name: str) -> str:

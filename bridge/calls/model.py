@@ -10,10 +10,10 @@ from bridge.grammar import CallId, ChannelName, Extension, PickupId, Uniqueid
 class Numbering(Protocol):
     """How this PBX names the phones of its extensions."""
 
-    def extension_of_channel(self, name: str) -> Extension | None:
+    def of_channel(self, name: str) -> Extension | None:
         """The extension whose phone a channel (``PJSIP/0003*210-0000002c``) belongs to, if any."""
 
-    def extension_of_device(self, name: str) -> Extension | None:
+    def of_device(self, name: str) -> Extension | None:
         """The extension whose phone a device (``PJSIP/0003*210``) is, if any."""
 
 
@@ -138,5 +138,5 @@ class Plan:
     queue: bool
 
 
-class NotPickable(Exception):  # noqa: N818  # it reads as what it says
+class NotPickable(Exception):
     """The call cannot be picked up in its present state; the message says why."""

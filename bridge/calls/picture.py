@@ -16,14 +16,15 @@ from bridge.calls.views import build
 from bridge.grammar import CallId, Extension, PickupId, Uniqueid, epoch_and_sequence
 
 _CAUSES = {
-    0: PickupStatus.CANCELLED,
-    16: PickupStatus.CANCELLED,
     17: PickupStatus.BUSY,
     19: PickupStatus.NO_ANSWER,
     21: PickupStatus.REJECTED,
     26: PickupStatus.CONFLICT,
 }
 """What the cause of a ringing pickup leg's Hangup says of it; any other: the phone could not be reached."""
+
+_STOPPED = (0, 16)
+"""Causes of a Hangup that was asked for, not of one that the phone gave."""
 
 _MODES = frozenset(mode.value for mode in Mode)
 
@@ -246,7 +247,7 @@ class Picture:
             linkedid="",
             state=number(event, "ChannelState"),
             born=float(made[0]) if made else born,
-            extension=self._numbering.extension_of_channel(name),
+            extension=self._numbering.of_channel(name),
             local=name.startswith("Local/"),
             party=not name.startswith(NOT_LEGS),
         )
@@ -311,7 +312,7 @@ class Picture:
         channel, name = self._channel(event), text(event, "Newname")
         if channel is not None and name:
             self.board.rename(channel, name)
-            channel.extension = self._numbering.extension_of_channel(name)
+            channel.extension = self._numbering.of_channel(name)
             self._touch(channel)
 
     def _hangup(self, event: Headers, _: float) -> None:
@@ -396,7 +397,7 @@ class Picture:
         parking = Parking(
             since=at - max(0, number(event, "ParkingDuration")),
             space=text(event, "ParkingSpace"),
-            by=self._numbering.extension_of_device(text(event, "ParkerDialString")),
+            by=self._numbering.of_device(text(event, "ParkerDialString")),
         )
         if self._gathering is not None:
             self._gathering.parked[uniqueid] = parking
@@ -502,12 +503,12 @@ class Picture:
     def _end_pickup(self, pickup: Pickup, cause: int) -> None:
         order = pickup.order
         if pickup.status is PickupStatus.RINGING:
-            if not pickup.up:
-                pickup.status = _CAUSES.get(cause, PickupStatus.UNREACHABLE)
-            else:
-                # The guard of the dialplan let it go: somebody else has the caller, or he is gone.
+            if pickup.up or cause in _STOPPED:
+                # The guard of the dialplan let it go, or a bridge stopped it: somebody has the caller, or he left.
                 here = order is not None and order.source in self.board.channels
                 pickup.status = PickupStatus.CONFLICT if here else PickupStatus.CANCELLED
+            else:
+                pickup.status = _CAUSES.get(cause, PickupStatus.UNREACHABLE)
             record = self._by_id.get(pickup.id.call)
             if order and record:
                 record.notes[order.view] = PickupNote(order.taken_from, order.send_call_to, pickup.status)

@@ -1,0 +1,60 @@
+"""What a ringing pickup may still become, and what has to be done about it."""
+
+from enum import Enum
+
+from bridge.calls.channels import Channel, Pickup
+from bridge.calls.model import Mode, Order, PickupStatus
+from bridge.calls.picture import Picture
+
+ANSWERED_ELSEWHERE = 26
+"""The cause that says that somebody else took a call (Asterisk's AST_CAUSE_ANSWERED_ELSEWHERE)."""
+
+
+class Outlook(Enum):
+    """What is to be done about a pickup now."""
+
+    WATCH = "nothing: it may still succeed, or Asterisk ends it by itself"
+    RELEASE = "tell the old leg where to go, before the new phone is bridged in its place"
+    DROP = "hang the old leg up: the new phone has its place"
+    TAKEN = "stop the ringing: somebody else has the call"
+    LEFT = "stop the ringing: the caller is gone"
+    MOVED = "stop the ringing, unless the next events tell why: the call is no longer where it was"
+
+
+def outlook(picture: Picture, pickup: Pickup) -> Outlook:
+    """Look at a pickup's source and target as they are now.
+
+    A leg that is up is never stopped: it runs the dialplan, whose guard decides; the target's Hangup may come before
+    the BridgeEnter that proves the pickup (seen on 22.10).
+    """
+    order = pickup.order
+    channels = picture.board.channels
+    if order is None or pickup.status.failed or pickup.id not in channels:
+        return Outlook.WATCH
+    source, target = channels.get(order.source), channels.get(order.target)
+    if pickup.status is PickupStatus.CONNECTED:
+        old = order.mode is not Mode.WAITING and target is not None and not pickup.dropped
+        return Outlook.DROP if old else Outlook.WATCH
+    if pickup.up:
+        talking = target is not None and target is not source and target.partner is not None
+        return Outlook.RELEASE if talking and not pickup.released else Outlook.WATCH
+    if source is None:
+        return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
+    return _while_ringing(picture, pickup, order, source, target)
+
+
+def _while_ringing(
+    picture: Picture, pickup: Pickup, order: Order, source: Channel, target: Channel | None
+) -> Outlook:
+    talker = picture.board.talks_with(source)
+    if order.mode is Mode.WAITING:
+        return Outlook.WATCH if talker is None else Outlook.TAKEN
+    if target is None:
+        if pickup.cause == ANSWERED_ELSEWHERE or talker is not None:
+            return Outlook.TAKEN
+        return Outlook.WATCH if order.queue and source.queue else Outlook.MOVED
+    if order.mode is Mode.RINGING and target.partner is None:
+        return Outlook.WATCH
+    if talker is target:
+        return Outlook.WATCH
+    return Outlook.TAKEN if talker is not None else Outlook.MOVED

@@ -1,0 +1,114 @@
+"""Which leg a pickup takes over, and from whom it then hears: the table of the states in which a call can be taken.
+
+| the target | the source | mode |
+| --- | --- | --- |
+| a called leg that rings | the party that calls it, through Local pairs | ringing |
+| either leg of a conversation of two | the other party, through Local pairs | talking |
+| a leg that is parked, or waits in a queue | itself | waiting |
+
+Anything else is not picked up: what stands there cannot be moved without losing somebody.
+"""
+
+from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel
+from bridge.calls.model import Call, Leg, Mode, NotPickable, Plan
+from bridge.calls.picture import Picture
+from bridge.grammar import ChannelName, Extension, GrammarError, PickupId, Uniqueid
+
+
+def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Plan:
+    """Find out how a leg of a live call can be taken over.
+
+    Args:
+        picture: The live calls.
+        call: The call, as the picture has it now.
+        leg: The leg to take over, one of the call's.
+        send_call_to: The extension whose phone shall take it.
+
+    Raises:
+        NotPickable: it cannot be, in its present state.
+    """
+    target = picture.board.channels.get(leg.uniqueid)
+    if target is None:
+        raise NotPickable("the call is just ending")
+    source, mode = _source(picture, call, target)
+    for side, who in ((target, "view"), (source, "other party")):
+        if side.extension == send_call_to:
+            raise NotPickable(f"{send_call_to} is in this call already: it is the {who}")
+    dialler = picture.board.called_by(target) if mode is Mode.RINGING else None
+    numbers = [pickup.id.n for pickup in picture.pickups_of(call.id) if pickup.id in picture.board.channels]
+    try:
+        return Plan(
+            call=call,
+            leg=leg,
+            pickup=PickupId.of(call.id, 1 + max(numbers, default=0)),
+            source=Uniqueid.parse(source.uniqueid),
+            target=Uniqueid.parse(target.uniqueid),
+            target_channel=ChannelName.parse(target.name),
+            mode=mode,
+            queue=bool(dialler and dialler.queue),
+        )
+    except GrammarError as error:
+        raise NotPickable("its channels have names that cannot be passed on safely") from error
+
+
+def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mode]:
+    """The party that will hear the new phone, and what the target is doing."""
+    board = picture.board
+    channels = picture.channels_of(call.id)
+    if target.waiting:
+        return target, Mode.WAITING
+    if target.state in (RINGING, DOWN, RESERVED, DIALLING):
+        caller = board.called_by(target) or _only_caller(channels, target)
+        if caller is None:
+            raise NotPickable("nobody is known to call this phone")
+        return caller, Mode.RINGING
+    if target.state == RING:
+        raise NotPickable(
+            "this is the caller's own leg, and the far end still rings: pick up the ringing view"
+        )
+    if target.state != UP:
+        raise NotPickable("this leg neither rings, nor talks, nor waits")
+    if target.bridge is not None and not target.bridge.conversation:
+        raise NotPickable("this leg is in a conference or another bridge of many")
+    partner = board.talks_with(target)
+    if partner is None:
+        raise NotPickable(
+            "this leg is with nobody: an announcement, a voicemail, or a call that is not yet set up"
+        )
+    if not partner.leg:
+        raise NotPickable("the call is just being picked up")
+    if _consultation(board, channels, target):
+        raise NotPickable("an attended transfer is under way in this call")
+    return partner, Mode.TALKING
+
+
+def _only_caller(channels: list[Channel], target: Channel) -> Channel | None:
+    """The caller of a ringing leg where its dial was not seen: the Linkedid's own leg, or the only one it can be."""
+    callers = [
+        channel
+        for channel in channels
+        if channel.leg
+        and channel is not target
+        and channel.state in (RING, UP)
+        and channel.partner is None
+        and channel.parking is None
+    ]
+    own = [channel for channel in callers if channel.uniqueid == channel.linkedid]
+    callers = own or callers
+    return callers[0] if len(callers) == 1 else None
+
+
+def _consultation(board: Board, channels: list[Channel], target: Channel) -> bool:
+    """Whether the target talks through a Local pair while a third leg is held alone in its own bridge."""
+    partner = target.partner
+    if partner is None or not partner.local:
+        return False
+    talking = board.talks_with(target)
+    return any(
+        channel.leg
+        and channel not in (target, talking)
+        and channel.bridge is not None
+        and channel.bridge.conversation
+        and len(channel.bridge.members) == 1
+        for channel in channels
+    )
