@@ -112,10 +112,10 @@ class Pbx(Protocol):
     def state(self) -> LinkState:
         """Whether Asterisk can be asked now."""
 
-    async def originate(self, originate: Originate) -> None:
+    async def originate(self, o: Originate, /) -> None:
         """Ring a phone."""
 
-    async def hangup(self, channel: ChannelName | Uniqueid, cause: int) -> None:
+    async def hangup(self, channel: ChannelName | Uniqueid, cause: int, /) -> None:
         """Hang a channel up."""
 
     async def setvar(self, channel: Uniqueid, variable: str, value: str) -> None:
@@ -239,11 +239,17 @@ class Pickups:
                 )
             case Outlook.DROP:
                 pickup.dropped = True
-                self._spawn(self._quietly(self._pbx.hangup(pickup.order.target, _NORMAL)))
+                self._spawn(self._drop(pickup.order.target))
             case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED as found:
                 if pickup.id not in self._stopping:
                     self._stopping.add(pickup.id)
                     self._spawn(self._stop(pickup, found))
+
+    async def _drop(self, target: Uniqueid) -> None:
+        """Hang up an old leg that still lives when its end should have come."""
+        await asyncio.sleep(BURST)
+        if target in self._picture.board.channels:
+            await self._quietly(self._pbx.hangup(target, _NORMAL))
 
     async def _stop(self, pickup: Pickup, found: Outlook) -> None:
         """End a ring that can no longer succeed; by the channel's name, as its id may be the next try's."""

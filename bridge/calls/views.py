@@ -186,7 +186,7 @@ def _leg(
     source, dialled = ends
     partner = board.talks_with(leg)
     order = leg.pickup.order if leg.pickup else None
-    name, number = _other(leg, partner, source, legs)
+    name, number = _other(leg, partner, ends, legs)
     held = [side.holding for side in (leg, partner) if side and partner and side.holding is not None]
     if order:
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
@@ -227,16 +227,19 @@ def _leg(
     )
 
 
-def _other(leg: Channel, partner: Channel | None, source: str, legs: list[Channel]) -> tuple[str, str]:
+def _other(
+    leg: Channel, partner: Channel | None, ends: tuple[str, str], legs: list[Channel]
+) -> tuple[str, str]:
     """Name and number of the other party, as this leg's phone would show it."""
     if partner is not None:
         return partner.display, partner.number or party(partner)
     if leg.connected_number:
         return leg.connected_display, leg.connected_number
+    source, dialled = ends
     if leg.state in (DOWN, RESERVED, DIALLING, RINGING):
         caller = next((other for other in legs if party(other) == source and other is not leg), None)
         return (caller.display if caller else ""), source
-    return "", ""
+    return "", dialled if party(leg) == source else ""
 
 
 def _listed(
