@@ -8,7 +8,6 @@ number of users.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
 
 from bridge.grammar import Extension
 from bridge.patterns import Pattern, PatternIndex
@@ -81,11 +80,6 @@ class Directory:
         for user in users.values():
             for pattern in user.extensions:
                 self._owners.add(pattern, user)
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The directory of a configuration."""
-        return cls(settings)
 
     def user(self, id_: str) -> User | None:
         """The user with this id."""

@@ -33,10 +33,6 @@ class EndpointsError(ValueError):
         self.extension = extension
 
 
-def _join(prefix: str, short: str) -> str:
-    return f"{prefix}*{short}" if prefix else short
-
-
 class _Template:
     """A template such as ``PJSIP/{prefix}-{short}``, taken apart once."""
 
@@ -50,29 +46,30 @@ class _Template:
 
     def endpoint(self, extension: Extension) -> Endpoint | None:
         """The phone of an extension; None where no phone's name leads back to it."""
-        if "extension" not in self._names:
-            if extension != _join(extension.prefix, extension.short):
-                return None
-            if not extension.prefix if self._prefixes is None else extension.prefix not in self._prefixes:
-                return None
+        endpoint = self._write(extension)
+        return endpoint if endpoint and self._read(endpoint) == extension else None
+
+    def extension(self, device: str) -> Extension | None:
+        """The extension that has this phone."""
+        extension = self._read(device)
+        return extension if extension and self._write(extension) == device else None
+
+    def _write(self, extension: Extension) -> Endpoint | None:
         return Endpoint.maybe(
             self._text.replace("{extension}", extension)
             .replace("{prefix}", extension.prefix)
             .replace("{short}", extension.short)
         )
 
-    def extension(self, device: str) -> Extension | None:
-        """The extension that has this phone."""
+    def _read(self, device: str) -> Extension | None:
         match = self._device.fullmatch(device)
         if not match:
             return None
         found = match.groupdict()
         if "extension" in found:
-            extension = Extension.maybe(found["extension"])
-        else:
-            prefix = found["prefix"] if "prefix" in found else next(iter(self._prefixes or ("",)))
-            extension = Extension.maybe(_join(prefix, found["short"]))
-        return extension if extension and self.endpoint(extension) == device else None
+            return Extension.maybe(found["extension"])
+        prefix = found["prefix"] if "prefix" in found else next(iter(self._prefixes or ("",)))
+        return Extension.maybe(f"{prefix}*{found['short']}" if prefix else found["short"])
 
     def _check_grammar(self) -> None:
         for name in self._names:

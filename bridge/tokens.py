@@ -129,8 +129,7 @@ class Tokens:
         """The app that a signed token was issued to, if it is still good."""
         try:
             # Only to choose the key: what the header says is believed once the signature has been checked.
-            app_id = jwt.get_unverified_header(token).get("kid")
-            key, app = self._keys[app_id]
+            key, app = self._keys[str(jwt.get_unverified_header(token).get("kid"))]
             jwt.decode(
                 token,
                 key,
@@ -139,7 +138,8 @@ class Tokens:
                 # Not iat: the clocks of two instances need not agree to the second.
                 options={"require": ["exp", "sub"], "verify_iat": False},
             )
-        except (jwt.InvalidTokenError, KeyError, UnicodeError):
+        except (jwt.InvalidTokenError, KeyError, UnicodeError, RecursionError):
+            # RecursionError: a header of nothing but brackets, which json gives up on.
             return None
         return app
 

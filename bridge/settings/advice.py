@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from bridge.patterns import Pattern, PatternIndex
+from bridge.settings.errors import key_of
 from bridge.settings.root import Settings
 from bridge.settings.sections import DEFAULT_SECRET, Role, is_loopback
 
@@ -71,4 +72,4 @@ def _people(settings: Settings) -> Iterator[str]:
             )
     for extension in settings.pbx.endpoints:
         if not any(owned.find(extension)):
-            yield f'pbx.endpoints."{extension}": is in no user\'s list, so it is never used'
+            yield f"{key_of(('pbx', 'endpoints', extension))}: is in no user's list, so it is never used"

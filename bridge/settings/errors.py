@@ -1,7 +1,11 @@
 """What is wrong with a configuration, in sentences a person can act on: which file, which key, what instead."""
 
+import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,14 @@ class SettingsError(Exception):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
-    def at(self, origin: str) -> "SettingsError":
-        """The same, saying where the values came from if that is not said yet."""
-        return SettingsError(
-            problem if problem.origin else replace(problem, origin=origin) for problem in self.problems
-        )
+
+def key_of(parts: Iterable[int | str]) -> str:
+    """A place in the configuration as one would write it: ``users[1].extensions[0]``."""
+    text = ""
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        name = part if _BARE.fullmatch(part) else json.dumps(part)
+        text += f".{name}" if text else name
+    return text

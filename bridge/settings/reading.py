@@ -1,9 +1,11 @@
 """Reading a configuration: the TOML file, the environment over it, and every fault turned into a sentence."""
 
 import json
+import re
 import ssl
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -13,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from bridge.settings.errors import Problem, SettingsError
+from bridge.settings.errors import Problem, SettingsError, key_of
 from bridge.settings.root import Settings
 
 _PREFIX = "BRIDGE_"
@@ -54,22 +56,21 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """
     if path is None and env.get("BRIDGE_CONFIG"):
         path = Path(env["BRIDGE_CONFIG"])
-    origin = "environment" if path is None else str(path)
     written = {} if path is None else _read(path)
     variables = _variables(env)
     try:
         settings = Settings.model_validate(_overlay(written, _from_environment(variables)))
+        problems = _unusable_files(settings)
     except ValidationError as error:
-        # Not chained: what pydantic raises holds the values, secrets among them.
-        raise SettingsError(
-            _problem(detail, variables, origin)
-            for detail in error.errors(include_url=False, include_input=False)
-        ) from None
+        problems = [_problem(detail) for detail in error.errors(include_url=False, include_input=False)]
     except SettingsError as error:
-        raise error.at(origin) from None
-    problems = _unreadable(settings)
+        problems = list(error.problems)
     if problems:
-        raise SettingsError(problems).at(origin)
+        # Raised here and not from pydantic's error, which holds the values, secrets among them.
+        origin = "environment" if path is None else str(path)
+        raise SettingsError(
+            replace(one, origin=_variable_of(one.key, variables) or origin) for one in problems
+        )
     return settings
 
 
@@ -121,7 +122,7 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
     for name in variables:
         section = name[len(_PREFIX) :].partition("__")[0].lower()
         if section not in Settings.model_fields:
-            tree[section] = {}  # refused by the model like the same section in the file
+            tree[section] = {}  # refused by the model, as it would be in the file
     return tree
 
 
@@ -142,9 +143,9 @@ def _overlay(under: Any, over: Any) -> Any:
     return base | {key: _overlay(base.get(key), value) for key, value in over.items()}
 
 
-def _problem(detail: ErrorDetails, variables: Mapping[str, str], origin: str) -> Problem:
+def _problem(detail: ErrorDetails) -> Problem:
     where = tuple(part for part in detail["loc"] if part != "[key]")
-    return Problem(_key(where), _sentence(detail, where), _variable_of(where, variables) or origin)
+    return Problem(key_of(where), _sentence(detail, where))
 
 
 def _sentence(detail: ErrorDetails, where: _Loc) -> str:
@@ -158,8 +159,14 @@ def _sentence(detail: ErrorDetails, where: _Loc) -> str:
             f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
         )
     if kind in _SENTENCES:
-        return _SENTENCES[kind].format_map(detail.get("ctx", {}))
+        limits = detail.get("ctx", {})
+        return _SENTENCES[kind].format_map({name: _short(value) for name, value in limits.items()})
     return detail["msg"].replace("Input should", "must")
+
+
+def _short(value: object) -> object:
+    """60 for 60.0: what a person would write."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _fields_at(where: _Loc) -> Mapping[str, FieldInfo]:
@@ -177,48 +184,57 @@ def _description(where: _Loc) -> str:
     return _fields_at(where[:-1])[str(where[-1])].description or ""
 
 
-def _key(where: Sequence[int | str]) -> str:
-    text = ""
-    for part in where:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            name = part if part.replace("_", "").replace("-", "").isalnum() else json.dumps(part)
-            text += f".{name}" if text else name
-    return text
-
-
-def _variable_of(where: _Loc, variables: Mapping[str, str]) -> str | None:
-    """The environment variable that set this key, itself or with what it stands in."""
+def _variable_of(key: str, variables: Mapping[str, str]) -> str | None:
+    """The environment variable that set a key: itself, what it stands in, or something in it."""
+    parts = re.findall(r'[^.\[\]"]+', key)
     names = {name.lower(): name for name in variables}
-    for end in range(len(where), 0, -1):
-        wanted = (_PREFIX + "__".join(str(part) for part in where[:end])).lower()
+    for end in range(len(parts), 0, -1):
+        wanted = (_PREFIX + "__".join(parts[:end])).lower()
         if wanted in names:
             return names[wanted]
-    return None
+    inner = (_PREFIX + "__".join(parts)).lower() + "__"
+    return next((name for lower, name in names.items() if lower.startswith(inner)), None)
 
 
-def _unreadable(settings: Settings) -> list[Problem]:
+def _unusable_files(settings: Settings) -> list[Problem]:
     """Files that the configuration names and that cannot be used."""
-    problems: list[Problem] = []
     http, ami = settings.http, settings.ami
+    names = {"http.tls_cert": http.tls_cert, "http.tls_key": http.tls_key, "ami.ca_file": ami.ca_file}
+    problems: list[Problem] = []
+    for key, name in names.items():
+        try:
+            if name:
+                Path(name).read_bytes()
+        except (OSError, ValueError) as error:
+            problems.append(Problem(key, f"cannot be read: {getattr(error, 'strerror', None) or error}"))
+    if problems:
+        return problems
     if http.tls_cert:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(http.tls_cert, http.tls_key, _no_password)
-        except (OSError, ValueError) as error:
-            problems.append(Problem("http.tls_cert", f"cannot be used with http.tls_key: {_reason(error)}"))
-    if ami.tls and ami.ca_file:
+        except ssl.SSLError as error:
+            problems.append(
+                Problem("http.tls_cert", f"and http.tls_key are no such pair of PEM files: {_words(error)}")
+            )
+        except _PasswordError:
+            problems.append(
+                Problem("http.tls_key", "is protected by a password, which nobody could type at start")
+            )
+    if ami.ca_file:
         try:
             ssl.create_default_context(cafile=ami.ca_file)
-        except (OSError, ValueError) as error:
-            problems.append(Problem("ami.ca_file", f"cannot be used: {_reason(error)}"))
+        except ssl.SSLError as error:
+            problems.append(Problem("ami.ca_file", f"is no PEM file of certificates: {_words(error)}"))
     return problems
 
 
+class _PasswordError(Exception):
+    """OpenSSL asked for a password."""
+
+
 def _no_password() -> str:
-    """Instead of OpenSSL's question at the terminal."""
-    raise ValueError("the private key must not be protected by a password")
+    raise _PasswordError
 
 
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+def _words(error: ssl.SSLError) -> str:
+    return (error.reason or "unreadable").lower().replace("_", " ")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from bridge.endpoints import Endpoints, EndpointsError
 from bridge.patterns import Pattern, PatternIndex
-from bridge.settings.errors import Problem, SettingsError
+from bridge.settings.errors import Problem, SettingsError, key_of
 from bridge.settings.sections import (
     DEFAULT_SECRET,
     AmiSettings,
@@ -151,11 +151,11 @@ def _phones(settings: Settings) -> Iterator[Problem]:
     for queue in settings.queues:
         if queue.extension in settings.pbx.endpoints:
             yield Problem(
-                f'pbx.endpoints."{queue.extension}"',
+                key_of(("pbx", "endpoints", queue.extension)),
                 f"is the extension of the queue {queue.name}, which is no phone",
             )
     try:
         settings.endpoints()
     except EndpointsError as error:
-        key = f'pbx.endpoints."{error.extension}"' if error.extension else "pbx.channel"
+        key = key_of(("pbx", "endpoints", error.extension)) if error.extension else "pbx.channel"
         yield Problem(key, str(error))
