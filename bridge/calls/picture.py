@@ -644,14 +644,14 @@ def _seconds(value: str) -> float | None:
 def _answer_time(told: Mapping[str, str], channel: Channel, born: float) -> float | None:
     """When a channel was answered, if its CDR still is its first one.
 
-    CDR(start) and CDR(answer) start anew at every re-bridging (seen on 22.10), so the answer is the channel's only
-    while the start still is its creation.
+    CDR(start) and CDR(answer) start anew at every re-bridging, and are the same then (seen on 22.10), so the answer
+    is the channel's only while the start still is its creation.
     """
     answered, started = (_seconds(told.get(name, "")) for name in CDR_VARIABLES)
     made = epoch_and_sequence(channel.uniqueid)
-    if answered is None or started is None or abs(started - (made[0] if made else born)) > 1.5:
+    if answered is None or started is None or answered == started:
         return None
-    return answered
+    return answered if abs(started - (made[0] if made else born)) < 1.5 else None
 
 
 def _change(before: Call | None, after: Call | None) -> Change:

@@ -190,18 +190,6 @@ def _leg(
     held = [side.holding for side in (leg, partner) if side and partner and side.holding is not None]
     if order:
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
-    answered = order.answered if order and order.mode is Mode.TALKING else None
-    if answered is None:
-        answered = leg.answered
-    if answered is None:
-        answered = next(
-            (
-                other.pickup.order.answered
-                for other in legs
-                if other.pickup and other.pickup.order and other.pickup.order.source == leg.uniqueid
-            ),
-            None,
-        )
     parking = leg.parking
     return Leg(
         view=view,
@@ -217,7 +205,7 @@ def _leg(
         status=status,
         waiting=leg.waiting,
         ringing=leg.born if status in ("2", "3") else None,
-        answered=answered if status == "5" else None,
+        answered=_answered(leg, legs) if status == "5" else None,
         on_hold=min(held, default=None),
         holder=partner is not None and leg.holding is not None,
         parked=parking.since if parking else None,
@@ -225,6 +213,20 @@ def _leg(
         parked_by=parking.by if parking else None,
         pickup=note,
     )
+
+
+def _answered(leg: Channel, legs: list[Channel]) -> float | None:
+    """When a leg was answered; a talk that was taken over keeps the time of the one who answered it."""
+    order = leg.pickup.order if leg.pickup else None
+    if order and order.mode is Mode.TALKING and order.answered is not None:
+        return order.answered
+    if leg.answered is not None:
+        return leg.answered
+    for successor in legs:
+        order = successor.pickup.order if successor.pickup else None
+        if order and order.source == leg.uniqueid:
+            return order.answered or successor.answered
+    return None
 
 
 def _other(
