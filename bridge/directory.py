@@ -96,7 +96,8 @@ class Directory:
 
     def covers(self, user: User, extension: Extension) -> bool:
         """Whether the user's own list covers this number, whatever the role."""
-        return self.owner_of(extension) is user
+        owner = self.owner_of(extension)
+        return owner is not None and owner.id == user.id
 
     def may_act_for_user(self, user: User, other: User) -> bool:
         """Whether the user may do for the other what the other may: by role, see ``Role``."""

@@ -303,7 +303,7 @@ _WRONG_VALUES = [
     ),
     ("[uapi]\nwait = 61", "uapi.wait", "must be at most 60"),
     ("[uapi]\nwait = -0.5", "uapi.wait", "must be at least 0"),
-    ("[uapi]\nwait = nan", "uapi.wait", "must be at least 0"),
+    ("[uapi]\nwait = nan", "uapi.wait", "must be at most 60"),
     ("[limits]\nrequests_per_second = 0", "limits.requests_per_second", "must be above 0"),
     ("[htpp]\nport = 1", "htpp", "is not known; did you mean http?"),
     ("http = 1", "http", "must be a table (in the environment: JSON)"),

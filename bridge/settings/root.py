@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from bridge.endpoints import Endpoints, EndpointsError
 from bridge.patterns import Pattern, PatternIndex
@@ -32,23 +32,15 @@ class Settings(Section):
         SettingsError: its parts contradict each other.
     """
 
-    http: HttpSettings = Field(
-        HttpSettings(), description="Where the API is served, and who may stand before it."
-    )
-    ami: AmiSettings = Field(AmiSettings(), description="The manager login on the PBX.")
-    pbx: PbxSettings = Field(PbxSettings(), description="How extensions are called on the PBX.")
-    uapi: UapiSettings = Field(
-        UapiSettings(), description="How the API behaves where its clients leave it open."
-    )
-    limits: Limits = Field(Limits(), description="What one client can take before it is told to slow down.")
-    organizations: tuple[Organization, ...] = Field(
-        (), description="Users of one organization may send calls to each other's phones."
-    )
-    users: tuple[User, ...] = Field((), description="Who owns extensions, or looks after those of others.")
-    queues: tuple[Queue, ...] = Field(
-        (), description="Waiting callers are found under the queue's extension too; it is no phone terminal."
-    )
-    apps: tuple[App, ...] = Field((), description="The clients of the API; each acts for one user.")
+    http: HttpSettings = HttpSettings()
+    ami: AmiSettings = AmiSettings()
+    pbx: PbxSettings = PbxSettings()
+    uapi: UapiSettings = UapiSettings()
+    limits: Limits = Limits()
+    organizations: tuple[Organization, ...] = ()
+    users: tuple[User, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    apps: tuple[App, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -62,7 +62,7 @@ def _described() -> Iterator[Described]:
 def _tables() -> Iterator[str]:
     for section, field in Settings.model_fields.items():
         model, many = _model_of(field)
-        yield from _comment(field.description)
+        yield from _comment(model.__doc__)
         yield f"[[{section}]]" if many else f"[{section}]"
         tables: list[tuple[str, FieldInfo]] = []
         for name, inner in model.model_fields.items():

@@ -1,7 +1,7 @@
 """The sections of ``bridge.toml``: each key with its grammar, its default and the sentence that explains it.
 
-The descriptions here are the only ones: the sample file, the documentation's table and the words of
-``uapi-bridge check`` are made from them. What one value alone can be checked for is checked here; what takes
+The descriptions here, and the sections' docstrings, are the only ones: the sample file, the documentation's
+table and the words of ``uapi-bridge check`` are made from them. What one value alone can be checked for is checked here; what takes
 two of them stands in ``root``.
 """
 
