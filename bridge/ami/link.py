@@ -6,7 +6,6 @@ and begins again. While `state.up` is false there is no picture to be trusted.
 
 import asyncio
 import contextlib
-import random
 import ssl
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import structlog
 
 from bridge.ami import actions
 from bridge.ami.actions import Originate, Request
+from bridge.ami.backoff import Backoff
 from bridge.ami.connection import Connection, Timing
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.resync import MODULES, UNKNOWN, Found, read_lists
@@ -92,7 +92,7 @@ class Link:
         self._again = asyncio.Event()
         self._missing: frozenset[str] = frozenset()
         self._resyncs = 0
-        self._delay = self._timing.backoff
+        self._backoff = Backoff(self._timing.backoff, self._timing.backoff_most)
         self._log = log.bind(host=settings.host, port=settings.port, username=settings.username)
 
     @property
@@ -110,8 +110,7 @@ class Link:
                     self._log.exception("ami.failed")
                     reason = "The link to the PBX failed."
                 self._change(up=False, reason=reason)
-                await asyncio.sleep(self._delay * random.uniform(0.5, 1))  # noqa: S311 -- jitter is no secret
-                self._delay = min(self._delay * 2, self._timing.backoff_most)
+                await asyncio.sleep(self._backoff.wait())
         finally:
             self._change(up=False, reason=_STOPPING)
 
@@ -200,7 +199,7 @@ class Link:
                 raise
             if connection.gone.done():
                 raise LinkDown(connection.gone.result())
-            self._delay = self._timing.backoff
+            self._backoff.reset()
             self._change(up=True, reason="", context_loaded=found.context_loaded)
             if not found.context_loaded:
                 self._log.warning("ami.context_missing", context=self._context)

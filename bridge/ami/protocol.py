@@ -69,6 +69,9 @@ class Framer:
             if len(buffer) > LONGEST_MESSAGE:
                 raise BadStream("a message without end")
             return []
+        # With an empty line too many the last match is not the one that splitting finds.
+        while buffer.endswith(b"\r\n", 0, end):
+            end -= 2
         blocks = bytes(buffer[:end]).split(b"\r\n\r\n")
         del buffer[: end + 4]
         if len(buffer) > LONGEST_MESSAGE:
@@ -138,6 +141,7 @@ class Wire(AMIProtocol):  # type: ignore[misc] # panoramisk is untyped
         self._gone = gone
         self.transport: Transport | None = None
         self.closed = False
+        self.responses: dict[str, Action] = {}
         self.over = asyncio.Event()
         """Set once the socket is closed."""
 

@@ -1,0 +1,1 @@
+"""The link on a manager interface that misbehaves on demand."""
