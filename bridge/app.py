@@ -1,0 +1,121 @@
+"""The service put together in one function: settings, picture, directory, AMI link, pickups and the HTTP side."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from starlette.applications import Starlette
+
+from bridge.ami import Link, LinkState
+from bridge.calls import Headers, Picture
+from bridge.directory import Directory
+from bridge.endpoints import Endpoints
+from bridge.grammar import Extension
+from bridge.pickup import Pbx, Pickups
+from bridge.settings import Settings
+from bridge.tokens import Tokens
+from bridge.uapi import Draining, Service, create_api
+
+log = structlog.get_logger(__name__)
+
+
+class RunningPbx(Pbx, Protocol):
+    """A link to the PBX that lives as long as the service."""
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+
+
+MakeLink = Callable[[Callable[[Headers, float], None], Callable[[LinkState], None]], RunningPbx]
+"""Makes the link from what takes its events and what is told of its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The service, put together.
+
+    Args:
+        asgi: What answers HTTP; its lifespan keeps the link to the PBX.
+        link: That link.
+        picture: The live calls.
+        pickups: Who picks them up.
+        draining: Whether the end has begun.
+    """
+
+    asgi: Starlette
+    link: RunningPbx
+    picture: Picture
+    pickups: Pickups
+    draining: Draining
+
+
+def create_app(
+    settings: Settings,
+    *,
+    picture: Picture | None = None,
+    make_link: MakeLink | None = None,
+    on_state: Callable[[LinkState], None] = lambda _: None,
+) -> Bridge:
+    """Put the service together.
+
+    Args:
+        settings: The configuration.
+        picture: The live calls, such as replayed ones; an empty picture where None.
+        make_link: Makes another link than the AMI's, such as a scripted one.
+        on_state: Told each change of the link's state.
+    """
+    directory = Directory(settings)
+    endpoints = settings.endpoints()
+    if picture is None:
+        picture = create_picture(settings, endpoints)
+
+    def take_event(event: Headers, at: float) -> None:
+        pickups.on_event(event, at)
+
+    def take_state(state: LinkState) -> None:
+        pickups.on_state(state)
+        on_state(state)
+
+    if make_link is None:
+        link: RunningPbx = Link(
+            settings.ami, context=settings.pbx.context, on_event=take_event, on_state=take_state
+        )
+    else:
+        link = make_link(take_event, take_state)
+    pickups = Pickups(picture, link, endpoints, settings.pbx.context)
+    draining = Draining()
+    devices = picture.devices
+
+    def is_phone(extension: Extension) -> bool:
+        endpoint = endpoints.endpoint(extension)
+        return endpoint is not None and endpoint in devices
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = asyncio.create_task(link.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    service = Service(
+        settings=settings,
+        directory=directory,
+        tokens=Tokens(settings, directory),
+        calls=picture,
+        pickups=pickups,
+        pbx=lambda: link.state,
+        is_phone=is_phone,
+        draining=draining,
+    )
+    return Bridge(create_api(service, lifespan=lifespan), link, picture, pickups, draining)
+
+
+def create_picture(settings: Settings, endpoints: Endpoints) -> Picture:
+    """An empty picture of the PBX that a configuration describes."""
+    return Picture(endpoints, {queue.name: queue.extension for queue in settings.queues})

@@ -1,0 +1,225 @@
+"""The command ``uapi-bridge``: serve, record, replay, check, token."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from bridge import __version__, logs, tokens
+from bridge.ami import Link, LinkState, Recorder, RecordingError, read
+from bridge.app import create_app, create_picture
+from bridge.calls import Change, Picture
+from bridge.directory import Directory
+from bridge.endpoints import Endpoints
+from bridge.grammar import Extension
+from bridge.settings import Settings, SettingsError, load, warnings
+from bridge.uapi import Server, phone_call
+
+log = structlog.get_logger(__name__)
+
+BAD_CONFIGURATION = 2
+"""Exit status where the configuration, or the command line, is not usable."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Its words, without the command's own name; those of the process where None.
+
+    Returns:
+        The exit status: 0, 1 where the work failed, 2 for a bad configuration.
+    """
+    options = _parser().parse_args(argv)
+    logs.configure(options.log_level)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except SettingsError as error:
+        _complain(str(error))
+        return BAD_CONFIGURATION
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uapi-bridge", description="VoipNow's UnifiedAPI PhoneCalls for an Asterisk PBX."
+    )
+    parser.add_argument("--version", action="version", version=f"uapi-bridge {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration, such as bridge.toml; BRIDGE_CONFIG where not given",
+    )
+    common.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=help_, description=help_)
+        made.set_defaults(run=run)
+        return made
+
+    command("serve", _serve, "Serve the API.")
+    record = command("record", _record, "Write the AMI stream to a file, until interrupted.")
+    record.add_argument("file", type=Path, metavar="FILE")
+    replay = command("replay", _replay, "Play a recording, and print a JSON line for each change of a call.")
+    replay.add_argument("file", type=Path, metavar="FILE")
+    command("check", _check, "Check the configuration, and say what is wrong with it.")
+    token = command("token", _token, "Make a new bearer token, or an App's secret, and its hash.")
+    token.add_argument("--secret", action="store_true", help="an App's secret for /oauth/token.php instead")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> Settings:
+    return load(options.config, os.environ)
+
+
+def _say(line: str) -> None:
+    """Say something on standard output."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _complain(line: str) -> None:
+    """Say something on standard error."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+# --- serve
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _load(options)
+    for warning in warnings(settings):
+        log.warning("configuration", warning=warning)
+    was_up = False
+
+    def on_state(state: LinkState) -> None:
+        nonlocal was_up
+        if state.up and not was_up:
+            _say(f"in sync with Asterisk {state.asterisk} at {settings.ami.host}:{settings.ami.port}")
+        elif was_up and not state.up and not bridge.draining.active:
+            log.warning("out of sync with the PBX", reason=state.reason)
+        was_up = state.up
+
+    bridge = create_app(settings, on_state=on_state)
+    server = Server(
+        bridge.asgi,
+        http=settings.http,
+        limits=settings.limits,
+        draining=bridge.draining,
+        on_drain=bridge.pickups.drain,
+        on_listening=lambda address: _say(f"listening on {address}"),
+    )
+    server.run()
+    return 0
+
+
+# --- record and replay
+
+
+def _record(options: argparse.Namespace) -> int:
+    settings = _load(options)
+    try:
+        with options.file.open("w", encoding="utf-8") as out:
+            return asyncio.run(_recording(settings, Recorder(out, time.time())))
+    except OSError as error:
+        _complain(f"{options.file}: {error.strerror}")
+        return 1
+
+
+async def _recording(settings: Settings, recorder: Recorder) -> int:
+    was_up = False
+
+    def on_state(state: LinkState) -> None:
+        nonlocal was_up
+        if state.up:
+            recorder.identify(state.asterisk, state.systemname)
+        if state.up and not was_up:
+            _complain(f"recording Asterisk {state.asterisk}; interrupt to end")
+        was_up = state.up
+
+    link = Link(settings.ami, context=settings.pbx.context, on_event=recorder.write, on_state=on_state)
+    running = asyncio.create_task(link.run())
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    recorder.close()
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    settings = None
+    if options.config or os.environ.get("BRIDGE_CONFIG"):
+        settings = _load(options)
+    directory = Directory(settings) if settings else None
+    picture = create_picture(settings, settings.endpoints()) if settings else Picture(Endpoints.default())
+    picture.track_changes = True
+    try:
+        head, events = read(options.file)
+        for t, event in events:
+            picture.apply(event, head.started + t)
+            for change in picture.take_changes():
+                _say(_change(t, change, directory))
+    except OSError as error:
+        _complain(f"{options.file}: {error.strerror}")
+        return 1
+    except RecordingError as error:
+        _complain(f"{options.file}: {error}")
+        return 1
+    return 0
+
+
+def _change(t: float, change: Change, directory: Directory | None) -> str:
+    """A change as ``replay`` prints it. A call belongs to the first of its extensions that has an owner."""
+    extensions: list[Extension] = [leg.extension for leg in change.call.legs if leg.extension]
+    extensions += sorted(change.call.listed)
+    organization = None
+    shown = extensions[0] if extensions else None
+    if directory:
+        owned = next((one for one in extensions if directory.owner_of(one)), None)
+        shown = owned or shown
+        organization = directory.organization_of(owned) if owned else None
+    call = phone_call(change.call, shown, organization, None)
+    return json.dumps({"t": t, "change": change.kind, "call": json.loads(call.to_json())}, ensure_ascii=False)
+
+
+# --- check and token
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = _load(options)
+    for warning in warnings(settings):
+        _say(f"warning: {warning}")
+    _say("the configuration is in order")
+    return 0
+
+
+def _token(options: argparse.Namespace) -> int:
+    made = tokens.make()
+    if options.secret:
+        _say(f'secret:         {made.text}\nsecret_sha256 = "{made.sha256}"')
+    else:
+        _say(f'token:          {made.text}\ntokens_sha256 = ["{made.sha256}"]')
+    _complain("The first line is for the client, the second for its [[apps]] entry in bridge.toml.")
+    return 0

@@ -1,0 +1,49 @@
+"""The one place that says how logs look: a JSON line an event, or coloured lines on a terminal. On standard error."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+
+def configure(level: str = "info", out: TextIO | None = None) -> None:
+    """Set logging up, for structlog and for the libraries that use the standard one.
+
+    Args:
+        level: The least that is logged: debug, info, warning or error.
+        out: Where to; standard error where None.
+    """
+    out = out or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    final: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if out.isatty()
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak of their own workings below a warning; panoramisk would even show a login.
+    root.setLevel(max(number, logging.WARNING))
+    # What uvicorn warns of is what clients send, and each can send a lot of it.
+    logging.getLogger("uvicorn").setLevel(max(number, logging.ERROR))

@@ -1,0 +1,43 @@
+"""Who asks: the token in the header or the query, in every form that clients of the UnifiedAPI send it."""
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from bridge.directory import App
+from bridge.tokens import Tokens
+from bridge.uapi.errors import ApiError
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="uapi"'}
+_WRONG = {"WWW-Authenticate": 'Bearer realm="uapi", error="invalid_token"'}
+
+
+def token_of(request: Request) -> str | None:
+    """The token that a request carries.
+
+    In the ``Authorization`` header, with the word Bearer in any case or without it (SecureMyForm puts a bare token
+    there); else in the query as ``accessRequestToken``, again with the word (the page's note) or without (its example).
+    """
+    given = request.headers.get("authorization", "").strip()
+    if not given:
+        query = request.scope["query_string"].decode("latin-1")
+        given = dict(parse_qsl(query, max_num_fields=1000)).get("accessRequestToken", "").strip()
+    word, _, rest = given.partition(" ")
+    if word.lower() == "bearer":
+        given = rest.strip()
+    return given or None
+
+
+def authenticate(request: Request, tokens: Tokens) -> App:
+    """The app that asks.
+
+    Raises:
+        ApiError: there is no token, or it is no app's; ``access_denied``.
+    """
+    token = token_of(request)
+    if token is None:
+        raise ApiError("access_denied", "The access token is missing.", headers=_CHALLENGE)
+    app = tokens.authenticate(token)
+    if app is None:
+        raise ApiError("access_denied", "The access token is unknown or expired.", headers=_WRONG)
+    return app

@@ -1,0 +1,102 @@
+"""The layers around the routes: each does one thing to every request or reply. Their order stands in ``api.py``."""
+
+import re
+import secrets
+import time
+from urllib.parse import unquote
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.uapi.resources import Resource
+
+_log = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,64}")
+
+_ALIASES = {"unifiedapi": "uapi"}
+"""4PSA's own apps say /unifiedapi (uapi.md, 1.1)."""
+
+_SINGULAR = {"phoneCall": "phoneCalls"}
+"""So do two examples of the wiki (uapi.md, 7.22)."""
+
+
+class Paths:
+    """One path for all the ways to write it: both prefixes, doubled slashes, a trailing one, percent-encoding.
+
+    Never a redirect: existing clients take one for a failure.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Rewrite the path."""
+        if scope["type"] == "http":
+            scope["path"] = canonical(scope)
+        await self._app(scope, receive, send)
+
+
+def canonical(scope: Scope) -> str:
+    """The path of a request as the routes know it.
+
+    A slash that came as %2F stays what it is, a character within its part.
+    """
+    raw = scope.get("raw_path") or scope["path"].encode()
+    parts = [_decoded(part) for part in raw.decode("latin-1").split("/") if part]
+    if parts:
+        parts[0] = _ALIASES.get(parts[0], parts[0])
+    if len(parts) > 1 and parts[0] == "uapi":
+        parts[1] = _SINGULAR.get(parts[1], parts[1])
+    return "/" + "/".join(parts)
+
+
+def _decoded(part: str) -> str:
+    return unquote(part).replace("/", "%2F") if "%" in part else part
+
+
+class Requests:
+    """An id for each request, its client's own if it has one, and a line in the log when it is answered.
+
+    The line has the route, not the path, and nothing of the query: what a client may have put there stays out.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        id_ = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = id_
+            await send(message)
+
+        state = scope.setdefault("state", {})
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=id_):
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                endpoint = scope.get("endpoint")
+                # What only reads is the bulk, and says nothing about the calls.
+                reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
+                log = _log.debug if reads and 0 < status < 500 else _log.info
+                log(
+                    "request",
+                    method=scope["method"],
+                    route=endpoint.path if isinstance(endpoint, Resource) else None,
+                    status=status,
+                    code=state.get("error_code"),
+                    app=state.get("app"),
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )

@@ -1,0 +1,61 @@
+"""Links in replies: absolute, usable with the same token, and never carrying one."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.requests import Request
+
+from bridge.grammar import CallId, Extension
+from bridge.settings import HttpSettings, is_loopback
+from bridge.uapi.errors import ApiError
+
+_HOST = re.compile(r"([0-9A-Za-z._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one request.
+
+    Args:
+        base: Scheme, host and what a proxy puts before the path.
+        user: The id of the user in the URI; the real one, as the seed's example shows it.
+    """
+
+    base: str
+    user: str
+
+    def call(self, extension: Extension, call: CallId) -> str:
+        """Where a phone call is found."""
+        return f"{self.base}/uapi/phoneCalls/{quote(self.user)}/{extension}/{call}"
+
+
+def base(request: Request, settings: HttpSettings) -> str:
+    """The base of the links in the reply to a request.
+
+    Raises:
+        ApiError: the request asks for a host that is not served here.
+    """
+    if settings.public_url:
+        return settings.public_url
+    host = request.headers.get("host", "")
+    match = _HOST.fullmatch(host)
+    if not match:
+        if host:
+            raise ApiError("request_invalid", "The Host header is not a host.")
+        server = request.scope.get("server") or ("localhost", None)
+        name = f"[{server[0]}]" if ":" in server[0] else server[0]
+        return f"{request.scope['scheme']}://{name}" + (f":{server[1]}" if server[1] else "")
+    if (
+        settings.trusted_hosts
+        and not is_loopback(settings.host)
+        and not any(_covers(one.lower(), match[1].lower()) for one in settings.trusted_hosts)
+    ):
+        raise ApiError("request_invalid", "The host that is asked for is not served here.")
+    return f"{request.scope['scheme']}://{host}"
+
+
+def _covers(trusted: str, host: str) -> bool:
+    if trusted.startswith("*."):
+        return host.endswith(trusted[1:])
+    return trusted in ("*", host)

@@ -1,0 +1,323 @@
+"""PhoneCalls: list them, get one, and take one over.
+
+What is checked in which order is the contract's: token, PBX, size and syntax, user, extension, phoneCallId, action,
+sendCallTo, callerId, waitForPickup, phoneCallViewId, rights, state. Nothing is asked of Asterisk before the last.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bridge.calls import Call, Leg, PickupStatus
+from bridge.directory import App
+from bridge.grammar import Extension, GrammarError
+from bridge.pickup import PickupRequest, PickupResult, may_pick_up
+from bridge.uapi import links, lists, prefer, present
+from bridge.uapi.addresses import Address, find, found, resolve
+from bridge.uapi.auth import authenticate
+from bridge.uapi.bodies import read_object
+from bridge.uapi.errors import ApiError, translate
+from bridge.uapi.models import Collection, PhoneCall, PhoneCallAction, SinglePhoneCall
+from bridge.uapi.resources import Resource
+from bridge.uapi.service import Service
+
+ACTIONS = ("PickUp", "UnPark")
+NOT_BUILT = (
+    "BargeIn", "Monitor", "OffHold", "OnHold", "Park", "StartRecording", "StopRecording", "Transfer",
+    "TransferToVoicemail", "Whisper",
+)  # fmt: skip
+"""The other actions of the UnifiedAPI (PhoneCallAction, v3 and v5)."""
+
+_OBJECT_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+
+_FIELDS = (
+    ("sendCallTo", "pc_sendcallto_invalid"),
+    ("callerId", "pc_callerid_invalid"),
+    ("waitForPickup", "pc_timeout_invalid"),
+    ("phoneCallViewId", "pc_phonecallview_invalid"),
+)
+"""The members of an action after ``action`` itself, in the order they are checked, with their codes."""
+
+
+class PhoneCalls:
+    """The handlers of PhoneCalls."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._waits: Counter[str] = Counter()
+        self._running: set[asyncio.Task[PickupResult]] = set()
+
+    def resources(self) -> list[Resource]:
+        """Where they answer."""
+        create, hang_up = self.create, self.hang_up
+        return [
+            *(
+                Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create})
+                for kind in ("simple", "callback", "conferenceInvite")
+            ),
+            Resource("/uapi/phoneCalls/{user}/{extension}", {"GET": self.list_calls, "DELETE": hang_up}),
+            Resource(
+                "/uapi/phoneCalls/{user}/{extension}/{phoneCallId}",
+                {"GET": self.get_call, "PUT": self.update_call, "DELETE": hang_up},
+            ),
+        ]
+
+    # --- reading
+
+    async def list_calls(self, request: Request) -> Response:
+        """The calls of an extension, or of all that the user may act for."""
+        app = self._admit(request)
+        base = links.base(request, self._service.settings.http)
+        query = lists.read(request.query_params)
+        address = self._address(request, app)
+        page = lists.page(
+            found(self._service.directory, self._service.calls, address),
+            query,
+            f"{base}{request.scope['path']}",
+        )
+        collection = Collection(
+            entry=[self._present(call, address, base) for call in page.calls],
+            total_results=page.total,
+            items_per_page=query.count,
+            start_index=query.start,
+            paging=page.paging,
+        )
+        return _json(collection.to_json(query.fields))
+
+    async def get_call(self, request: Request) -> Response:
+        """One call; where there is no such call now, an empty collection, as those who poll expect."""
+        app = self._admit(request)
+        base = links.base(request, self._service.settings.http)
+        query = lists.read(request.query_params)
+        address = self._address(request, app)
+        id_ = request.path_params["phoneCallId"]
+        if not _OBJECT_ID.fullmatch(id_):
+            raise ApiError("pc_phonecall_invalid")
+        match = find(self._service.directory, self._service.calls, address, id_)
+        page = lists.page([match[0]] if match else [], query, f"{base}{request.scope['path']}")
+        members: dict[str, Any] = {
+            "total_results": page.total,
+            "items_per_page": query.count,
+            "start_index": query.start,
+            "paging": page.paging,
+        }
+        if not page.calls:
+            return _json(Collection(entry=[], **members).to_json(query.fields))
+        shown = self._present(page.calls[0], address, base)
+        single = SinglePhoneCall(**dict(shown), entry=[shown], **members)
+        return _json(single.to_json(query.fields))
+
+    # --- updating
+
+    async def update_call(self, request: Request) -> Response:
+        """PickUp and UnPark."""
+        with self._service.draining.busy():
+            app = self._admit(request)
+            self._not_stopping()
+            base = links.base(request, self._service.settings.http)
+            data = await read_object(request, self._service.settings.limits.body_bytes)
+            if "action" not in data:
+                raise ApiError("request_invalid", "The request body has no action.")
+            address = self._address(request, app)
+            call, extension = self._call(request, address)
+            order, leg = self._order(address, call, *_read_action(data))
+            self._check_rights(app, call, leg)
+            if data["action"] == "UnPark":
+                _check_parked(leg)
+            seconds, headers = self._patience(request)
+            result = await self._pick_up(app, replace(order, wait=seconds), headers)
+            if result.replayed:
+                headers["Idempotent-Replayed"] = "true"
+            if seconds > 0 and result.status is PickupStatus.CONNECTED and result.call is not None:
+                return _json(self._present(result.call, address, base).to_json(), headers=headers)
+            if headers and seconds > 0 and (result.status is not PickupStatus.RINGING or result.call is None):
+                return Response(status_code=204, headers=headers)
+            accepted = present.accepted(call, extension, links.Links(base, address.user.id))
+            return _json(accepted.to_json(), 202, headers)
+
+    async def hang_up(self, request: Request) -> Response:
+        """DELETE, which is not built."""
+        self._admit(request)
+        raise ApiError("request_not_implemented", "Hanging up phone calls is not implemented.")
+
+    async def create(self, request: Request) -> Response:
+        """POST, which is not built."""
+        self._admit(request)
+        raise ApiError("request_not_implemented", "Creating phone calls is not implemented.")
+
+    # --- the checks
+
+    def _admit(self, request: Request) -> App:
+        app = authenticate(request, self._service.tokens)
+        request.state.app = app.id
+        status = self._service.pbx()
+        if not status.up:
+            raise ApiError("pbx_unavailable", status.reason)
+        return app
+
+    def _not_stopping(self) -> None:
+        if self._service.draining.active:
+            raise ApiError("pbx_unavailable", "The bridge is shutting down.", headers={"Connection": "close"})
+
+    def _address(self, request: Request, app: App) -> Address:
+        return resolve(
+            self._service.directory,
+            app.user,
+            request.path_params["user"],
+            request.path_params["extension"],
+        )
+
+    def _call(self, request: Request, address: Address) -> tuple[Call, Extension]:
+        match = find(
+            self._service.directory, self._service.calls, address, request.path_params["phoneCallId"]
+        )
+        if match is None:
+            raise ApiError("pc_phonecall_invalid")
+        return match
+
+    def _order(
+        self, address: Address, call: Call, action: PhoneCallAction, errors: frozenset[str]
+    ) -> tuple[PickupRequest, Leg]:
+        """What the action asks for, each member checked in its turn."""
+        leg: Leg | None = None
+        send_call_to: Extension | None = None
+        for name, code in _FIELDS:
+            if name.lower() in errors:
+                raise ApiError(code)
+            if name == "sendCallTo":
+                send_call_to = self._phone(address, action.send_call_to)
+            elif name == "phoneCallViewId":
+                leg = call.leg(action.phone_call_view_id)
+        if leg is None or send_call_to is None:
+            raise ApiError("pc_phonecallview_invalid")
+        return (
+            PickupRequest(
+                call=call.id,
+                view=leg.view,
+                send_call_to=send_call_to,
+                caller_id=action.caller_id,
+                ring=action.wait_for_pickup,
+            ),
+            leg,
+        )
+
+    def _phone(self, address: Address, text: str) -> Extension:
+        directory = self._service.directory
+        try:
+            number = directory.complete(text, like=address.extension, user=address.user)
+        except GrammarError:
+            raise ApiError("pc_sendcallto_invalid") from None
+        if not directory.may_send_to(address.asker, number):
+            raise ApiError("pc_sendcallto_invalid")
+        if not self._service.is_phone(number):
+            raise ApiError(
+                "pc_sendcallto_invalid",
+                f"Value supplied in sendCallTo is invalid. {number} is not the number of a phone terminal extension.",
+            )
+        return number
+
+    def _check_rights(self, app: App, call: Call, leg: Leg) -> None:
+        if not may_pick_up(self._service.directory, app.user, call, leg):
+            raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
+
+    # --- the outcome
+
+    def _patience(self, request: Request) -> tuple[float, dict[str, str]]:
+        """How long to wait for the outcome, and what the reply says of it.
+
+        Returns:
+            The seconds; and Preference-Applied if they are the client's wish, else nothing.
+        """
+        preferred = prefer.wait(request.headers.getlist("prefer"))
+        if preferred is None:
+            return self._service.settings.uapi.wait, {}
+        return preferred, {"Preference-Applied": f"wait={preferred}"}
+
+    async def _pick_up(self, app: App, order: PickupRequest, headers: Mapping[str, str]) -> PickupResult:
+        """Have the call picked up. A client that goes away meanwhile cancels nothing."""
+        with self._waiting(app, order.wait):
+            try:
+                return await asyncio.shield(self._start(order))
+            except Exception as error:
+                told = translate(error)
+                if told is None:
+                    raise
+                told.headers |= headers
+                raise told from error
+
+    def _start(self, order: PickupRequest) -> asyncio.Task[PickupResult]:
+        task = asyncio.ensure_future(self._service.pickups.pick_up(order))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[PickupResult]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # the client may have gone: an error that nobody hears is none
+
+    @contextmanager
+    def _waiting(self, app: App, seconds: float) -> Iterator[None]:
+        """Count the requests of an app that wait for an outcome."""
+        if seconds <= 0:
+            yield
+            return
+        if self._waits[app.id] >= self._service.settings.limits.waits_per_app:
+            raise ApiError(
+                "too_many_requests",
+                "Too many requests of this App wait for an outcome.",
+                headers={"Retry-After": "1"},
+            )
+        self._waits[app.id] += 1
+        try:
+            yield
+        finally:
+            self._waits[app.id] -= 1
+
+    def _present(self, call: Call, address: Address, base: str) -> PhoneCall:
+        directory = self._service.directory
+        extension = address.extension_of(directory, call) or address.extension
+        organization = directory.organization_of(extension) if extension else None
+        return present.phone_call(call, extension, organization, links.Links(base, address.user.id))
+
+
+def _read_action(data: dict[str, Any]) -> tuple[PhoneCallAction, frozenset[str]]:
+    """The action, and which of its members are missing or invalid.
+
+    Raises:
+        ApiError: there is no such action, or it is not built.
+    """
+    action = data["action"]
+    if action in NOT_BUILT:
+        raise ApiError("request_not_implemented", f"The action {action} is not implemented.")
+    if action not in ACTIONS:
+        raise ApiError("pc_action_invalid")
+    try:
+        return PhoneCallAction.model_validate(data), frozenset()
+    except ValidationError as error:
+        wrong = frozenset(str(one["loc"][0]).lower() for one in error.errors(include_input=False))
+    # Those that are right are needed all the same: the first that is wrong, in the order of the checks, is told.
+    right = {name: value for name, value in data.items() if name.lower() not in wrong}
+    return PhoneCallAction.model_validate(_PLACEHOLDERS | right), wrong
+
+
+_PLACEHOLDERS = {"sendCallTo": "0", "phoneCallViewId": "00"}
+"""For required members that are wrong, and are told so before anybody looks at them."""
+
+
+def _check_parked(leg: Leg) -> None:
+    """UnPark is for a parked view, or for the one it is being taken from at this moment."""
+    if leg.parked is None and (leg.pickup is None or leg.pickup.status.failed):
+        raise ApiError("pc_pickup_conflict", "This view of the phone call is not parked.")
+
+
+def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, headers, media_type="application/json")

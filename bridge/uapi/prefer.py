@@ -1,0 +1,25 @@
+"""The Prefer header (RFC 7240), of which ``wait`` is understood."""
+
+import re
+
+LONGEST_WAIT = 60
+"""Seconds that a request may wait for its outcome at most."""
+
+_WAIT = re.compile(r'\s*wait\s*=\s*(?:"([0-9]{1,9})"|([0-9]{1,9}))\s*(?:;.*)?', re.IGNORECASE)
+
+
+def wait(values: list[str]) -> int | None:
+    """The seconds that a client prefers to wait.
+
+    Args:
+        values: The values of all its Prefer headers, in order.
+
+    Returns:
+        The seconds, at most ``LONGEST_WAIT``; None where it does not say, or not in a form of the RFC. Of several the
+        first counts (RFC 7240, 2).
+    """
+    for value in values:
+        for preference in value.split(","):
+            if match := _WAIT.fullmatch(preference):
+                return min(int(match[1] or match[2]), LONGEST_WAIT)
+    return None

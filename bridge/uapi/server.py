@@ -1,0 +1,194 @@
+"""The HTTP server: uvicorn, with what it does not do by itself.
+
+It writes header names in lower case, which some clients of the UnifiedAPI do not find (uapi.md, 1.2); its own errors
+are plain text; it reads headers of any size; and at SIGTERM it neither tells those who wait nor ends with status 0
+(all seen with 0.54).
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bridge.settings import HttpSettings, Limits
+from bridge.uapi.errors import ApiError, phrase
+from bridge.uapi.service import Draining
+
+DRAIN_SECONDS = 6.0
+"""After SIGTERM, how long those who wait for an outcome may go on waiting; then they are told how far it has come.
+
+Longer than the 5 s in which a pickup's channel, or its refusal, must show: a 202 told then is the truth.
+"""
+
+_GRACE_SECONDS = 2
+"""For the last replies to be sent."""
+
+_NAME = re.compile(rb"(?<=\r\n)[!-9;-~]+(?=:)")
+_UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
+
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r\n")
+
+
+def canonical_case(head: bytes) -> bytes:
+    """A reply's head with its header names as they are usually written, such as ``Content-Type``."""
+    return _NAME.sub(lambda match: _UNUSUAL.get(match[0].lower()) or match[0].title(), head)
+
+
+class _Transport:
+    """A transport whose reply heads have canonical names.
+
+    The server writes each head by itself, beginning with the version. No body begins like that: they are JSON, HTML or
+    JavaScript, or come in chunks with their lengths before them.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        """Write."""
+        self._transport.write(canonical_case(data) if data.startswith(b"HTTP/1.1 ") else data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def protocol_of(limits: Limits) -> type[HttpToolsProtocol]:
+    """The protocol of uvicorn with our errors, within these limits."""
+
+    class Protocol(HttpToolsProtocol):
+        """One connection."""
+
+        _size = 0
+        _refused: ApiError | None = None
+        _unknown_method = False
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(_Transport(transport))  # type: ignore[arg-type]  # stands in for one
+
+        def data_received(self, data: bytes) -> None:
+            # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
+            self._unknown_method = _REQUEST_LINE.match(data) is not None
+            super().data_received(data)
+
+        def on_message_begin(self) -> None:
+            self._size = 0
+            super().on_message_begin()
+
+        def on_url(self, url: bytes) -> None:
+            self._unknown_method = False
+            super().on_url(url)
+            if len(self.url) > limits.uri_bytes:
+                self._refuse(ApiError("uri_too_long"))
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            self._size += len(name) + len(value) + 4
+            if self._size > limits.header_bytes:
+                self._refuse(ApiError("headers_too_large"))
+            super().on_header(name, value)
+
+        def _refuse(self, error: ApiError) -> None:
+            # Raised out of the parser, which ends in send_400_response.
+            self._refused = error
+            raise error
+
+        def send_400_response(self, msg: str) -> None:
+            error = self._refused or ApiError("request_invalid", msg)
+            if self._unknown_method:
+                error = ApiError("request_not_implemented", "That HTTP method is not implemented.")
+            self.transport.write(_head(error))
+            self.transport.write(error.body)
+            self.transport.close()
+
+    return Protocol
+
+
+def _head(error: ApiError) -> bytes:
+    return (
+        f"HTTP/1.1 {error.status} {phrase(error.status)}\r\nDate: {formatdate(usegmt=True)}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(error.body)}\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+class Server(uvicorn.Server):
+    """The server of the API.
+
+    Args:
+        app: What answers.
+        http: Where to listen.
+        limits: How much is read of a request.
+        draining: Told when the end begins.
+        on_drain: Told then, how long those who wait may still wait.
+        on_listening: Told the address, once it is listened on.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        http: HttpSettings,
+        limits: Limits,
+        draining: Draining,
+        on_drain: Callable[[float], None],
+        on_listening: Callable[[str], None],
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=http.host,
+                port=http.port,
+                http=protocol_of(limits),
+                ws="none",
+                loop="uvloop",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                ssl_certfile=http.tls_cert or None,
+                ssl_keyfile=http.tls_key or None,
+            )
+        )
+        self._draining = draining
+        self._on_drain = on_drain
+        self._on_listening = on_listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            scheme = "https" if self.config.is_ssl else "http"
+            self._on_listening(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """At the first signal, answer those who wait and then stop; at the second, stop now."""
+        del sig, frame
+        if self._loop is None or self._draining.active:
+            self.should_exit = self.force_exit = True
+            return
+        self._draining.active = True
+        self._loop.call_soon_threadsafe(self._begin_end)
+
+    def _begin_end(self) -> None:
+        self._end = asyncio.ensure_future(self._answer_waiting())
+
+    async def _answer_waiting(self) -> None:
+        self._on_drain(DRAIN_SECONDS)
+        try:
+            await asyncio.wait_for(self._draining.idle(), DRAIN_SECONDS + 0.5)
+        except TimeoutError:
+            pass
+        finally:
+            self.should_exit = True
