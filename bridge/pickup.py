@@ -20,12 +20,14 @@ from bridge.calls import (
     Leg,
     Mode,
     NotPickable,
+    Order,
     Outlook,
     Pickup,
     PickupNote,
     PickupStatus,
     Picture,
     Plan,
+    left_behind,
     outlook,
     plan,
     text,
@@ -228,7 +230,7 @@ class Pickups:
         if pickup.order is None:
             if pickup.id not in self._asked:
                 self._asked.add(pickup.id)
-                self._spawn(self._quietly(self._pbx.status(pickup.id)))
+                self._spawn(self._ask_order(pickup))
             return
         match outlook(self._picture, pickup):
             case Outlook.RELEASE:
@@ -239,17 +241,31 @@ class Pickups:
                 )
             case Outlook.DROP:
                 pickup.dropped = True
-                self._spawn(self._drop(pickup.order.target))
+                self._spawn(self._drop(pickup, pickup.order))
             case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED as found:
                 if pickup.id not in self._stopping:
                     self._stopping.add(pickup.id)
                     self._spawn(self._stop(pickup, found))
 
-    async def _drop(self, target: Uniqueid) -> None:
-        """Hang up an old leg that still lives when its end should have come."""
-        await asyncio.sleep(BURST)
-        if target in self._picture.board.channels:
-            await self._quietly(self._pbx.hangup(target, _NORMAL))
+    async def _ask_order(self, pickup: Pickup) -> None:
+        """Ask what a new pickup leg is for, once; again only where Asterisk did not know its channel yet."""
+        for _ in range(5):
+            await self._quietly(self._pbx.status(pickup.id))
+            if self._known(pickup) or not self._pbx.state.up:
+                return
+            await asyncio.sleep(BURST)
+
+    async def _drop(self, pickup: Pickup, order: Order) -> None:
+        """Hang up whom the new phone's connection has left behind.
+
+        The old leg, where it outlives its end; and a phone that answered the source in that same moment: Dial or
+        Queue() had not yet bridged it when the source was taken, and leaves it alone in a bridge for good (seen on
+        22.10 in one of six such races of a queue's agent).
+        """
+        for seconds in (BURST, 1.0):
+            await asyncio.sleep(seconds)
+            for channel in left_behind(self._picture, pickup, order):
+                await self._quietly(self._pbx.hangup(channel, _NORMAL))
 
     async def _stop(self, pickup: Pickup, found: Outlook) -> None:
         """End a ring that can no longer succeed; by the channel's name, as its id may be the next try's."""

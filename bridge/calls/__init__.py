@@ -14,7 +14,7 @@ from bridge.calls.model import (
     PickupStatus,
     Plan,
 )
-from bridge.calls.outlook import Outlook, outlook
+from bridge.calls.outlook import Outlook, left_behind, outlook
 from bridge.calls.picture import Picture
 from bridge.calls.plan import plan
 
@@ -38,6 +38,7 @@ __all__ = [
     "PickupStatus",
     "Picture",
     "Plan",
+    "left_behind",
     "outlook",
     "plan",
     "text",

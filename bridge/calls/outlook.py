@@ -2,12 +2,17 @@
 
 from enum import Enum
 
-from bridge.calls.channels import Channel, Pickup
+from bridge.calls.channels import UP, Channel, Pickup
 from bridge.calls.model import Mode, Order, PickupStatus
 from bridge.calls.picture import Picture
+from bridge.grammar import Uniqueid
 
 ANSWERED_ELSEWHERE = 26
 """The cause that says that somebody else took a call (Asterisk's AST_CAUSE_ANSWERED_ELSEWHERE)."""
+
+
+_JUST_BEFORE = 3.0
+"""Seconds before a pickup's answer in which another answer may have raced it."""
 
 
 class Outlook(Enum):
@@ -15,7 +20,7 @@ class Outlook(Enum):
 
     WATCH = "nothing: it may still succeed, or Asterisk ends it by itself"
     RELEASE = "tell the old leg where to go, before the new phone is bridged in its place"
-    DROP = "hang the old leg up: the new phone has its place"
+    DROP = "hang up, a little later, whoever the new phone's connection has left behind"
     TAKEN = "stop the ringing: somebody else has the call"
     LEFT = "stop the ringing: the caller is gone"
     MOVED = "stop the ringing, unless the next events tell why: the call is no longer where it was"
@@ -33,14 +38,46 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
         return Outlook.WATCH
     source, target = channels.get(order.source), channels.get(order.target)
     if pickup.status is PickupStatus.CONNECTED:
-        old = order.mode is not Mode.WAITING and target is not None and not pickup.dropped
-        return Outlook.DROP if old else Outlook.WATCH
+        return Outlook.WATCH if pickup.dropped else Outlook.DROP
     if pickup.up:
         talking = target is not None and target is not source and target.partner is not None
         return Outlook.RELEASE if talking and not pickup.released else Outlook.WATCH
     if source is None:
         return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
     return _while_ringing(picture, pickup, order, source, target)
+
+
+def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid]:
+    """The channels that a connected pickup has left without anybody.
+
+    Returns:
+        The old leg, if it is still there; and any phone that the source had called, that answered no earlier than a
+        few seconds before the new phone, and that talks with nobody.
+    """
+    successor = picture.board.channels.get(pickup.id)
+    if successor is None or pickup.status is not PickupStatus.CONNECTED:
+        return []
+    since = (successor.answered or 0.0) - _JUST_BEFORE
+    found = []
+    for channel in (*picture.channels_of(pickup.id.call), picture.board.channels.get(order.target)):
+        if channel is None or channel.pickup is successor.pickup or channel.uniqueid == order.source:
+            continue
+        if channel.uniqueid != order.target:
+            caller = picture.board.called_by(channel)
+            stray = (
+                channel.leg
+                and channel.state == UP
+                and caller is not None
+                and caller.uniqueid == order.source
+                and (channel.answered or 0.0) >= since
+                and not channel.waiting
+                and picture.board.talks_with(channel) is None
+            )
+            if not stray:
+                continue
+        if uniqueid := Uniqueid.maybe(channel.uniqueid):
+            found.append(uniqueid)
+    return list(dict.fromkeys(found))
 
 
 def _while_ringing(
