@@ -59,54 +59,61 @@ class _Transport:
         return getattr(self._transport, name)
 
 
-def protocol_of(limits: Limits) -> type[HttpToolsProtocol]:
-    """The protocol of uvicorn with our errors, within these limits."""
+class Connection(HttpToolsProtocol):
+    """One connection of a client, read within limits."""
 
-    class Protocol(HttpToolsProtocol):
-        """One connection."""
+    limits = Limits()
+    _size = 0
+    _refused: ApiError | None = None
+    _unknown_method = False
 
-        _size = 0
-        _refused: ApiError | None = None
-        _unknown_method = False
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        super().connection_made(_Transport(transport))  # type: ignore[arg-type]  # stands in for one
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(_Transport(transport))  # type: ignore[arg-type]  # stands in for one
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
+        self._unknown_method = _REQUEST_LINE.match(data) is not None
+        super().data_received(data)
 
-        def data_received(self, data: bytes) -> None:
-            # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
-            self._unknown_method = _REQUEST_LINE.match(data) is not None
-            super().data_received(data)
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._size = 0
+        super().on_message_begin()
 
-        def on_message_begin(self) -> None:
-            self._size = 0
-            super().on_message_begin()
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the address."""
+        self._unknown_method = False
+        super().on_url(url)
+        if len(self.url) > self.limits.uri_bytes:
+            self._refuse(ApiError("uri_too_long"))
 
-        def on_url(self, url: bytes) -> None:
-            self._unknown_method = False
-            super().on_url(url)
-            if len(self.url) > limits.uri_bytes:
-                self._refuse(ApiError("uri_too_long"))
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._size += len(name) + len(value) + 4
+        if self._size > self.limits.header_bytes:
+            self._refuse(ApiError("headers_too_large"))
+        super().on_header(name, value)
 
-        def on_header(self, name: bytes, value: bytes) -> None:
-            self._size += len(name) + len(value) + 4
-            if self._size > limits.header_bytes:
-                self._refuse(ApiError("headers_too_large"))
-            super().on_header(name, value)
+    def _refuse(self, error: ApiError) -> None:
+        # Raised out of the parser, which ends in send_400_response.
+        self._refused = error
+        raise error
 
-        def _refuse(self, error: ApiError) -> None:
-            # Raised out of the parser, which ends in send_400_response.
-            self._refused = error
-            raise error
+    def send_400_response(self, msg: str) -> None:
+        """Answer what could not be read, and close."""
+        error = self._refused or ApiError("request_invalid", msg)
+        if self._unknown_method:
+            error = ApiError("request_not_implemented", "That HTTP method is not implemented.")
+        self.transport.write(_head(error))
+        self.transport.write(error.body)
+        self.transport.close()
 
-        def send_400_response(self, msg: str) -> None:
-            error = self._refused or ApiError("request_invalid", msg)
-            if self._unknown_method:
-                error = ApiError("request_not_implemented", "That HTTP method is not implemented.")
-            self.transport.write(_head(error))
-            self.transport.write(error.body)
-            self.transport.close()
 
-    return Protocol
+def _within(limits: Limits) -> type[Connection]:
+    """Connections with these limits; the server makes them of a class."""
+    return type("LimitedConnection", (Connection,), {"limits": limits})
 
 
 def _head(error: ApiError) -> bytes:
@@ -143,7 +150,7 @@ class Server(uvicorn.Server):
                 app,
                 host=http.host,
                 port=http.port,
-                http=protocol_of(limits),
+                http=_within(limits),
                 ws="none",
                 loop="uvloop",
                 lifespan="on",
