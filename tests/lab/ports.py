@@ -1,0 +1,46 @@
+"""Ports from the kernel, and a bounded wait for what has no event of its own."""
+
+# ruff: noqa: ASYNC109 (a wait is told its bound where it is called)
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
+    """Return a port that is free now.
+
+    Args:
+        kind: SOCK_STREAM for TCP, SOCK_DGRAM for UDP.
+        host: The address it is free on.
+    """
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(ask: Callable[[], Awaitable[T]], what: str, *, timeout: float = 5, every: float = 0.02) -> T:
+    """Ask again and again until the answer is true, and return it.
+
+    Args:
+        ask: The question.
+        what: What is waited for, for the message.
+        timeout: Seconds until it gives up.
+        every: Seconds between two questions.
+
+    Raises:
+        TimeoutError: It did not come true in time; the message tells the last answer.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = await ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout} s; last seen: {answer!r}")
+        await asyncio.sleep(every)
