@@ -1,0 +1,294 @@
+"""How a pickup can end, played with real phones: the columns of the matrix.
+
+Each end does something while (or before) the new phone rings, and says what must be true then, told by witnesses
+that are not the bridge: the phones themselves, and Asterisk's own list of channels.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import httpx2
+from lab import Bridge, Lab, PhoneCall, until
+from lab.asterisk import ChannelRow
+
+from matrix.states import CALLED, CALLER, TAKER, Scene
+
+UNREGISTERED = "0003*102"
+"""An extension that Asterisk knows, and whose phone is switched off in the matrix."""
+
+STOPS_WITHIN = 0.2
+"""Seconds in which a ring that can no longer succeed has to stop."""
+
+Rows = frozenset[tuple[str, str, str, str, str]]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the witnesses say of one pickup."""
+
+    lost: list[str] = field(default_factory=list)
+    """People who are not where they should be."""
+    false: list[str] = field(default_factory=list)
+    """Answers of the API that were not true."""
+
+    def people(self, true: bool, complaint: str) -> None:  # noqa: FBT001  # reads like an assertion
+        """Note a complaint about people unless it is as it should be."""
+        if not true:
+            self.lost.append(complaint)
+
+    def answer(self, true: bool, complaint: str) -> None:  # noqa: FBT001  # reads like an assertion
+        """Note a complaint about an answer unless it is as it should be."""
+        if not true:
+            self.false.append(complaint)
+
+
+@dataclass(slots=True)
+class Play:
+    """One pickup under way."""
+
+    lab: Lab
+    bridge: Bridge
+    scene: Scene
+    verdict: Verdict = field(default_factory=Verdict)
+
+    def ask(self, *, to: str = TAKER, ring: float = 8, wait: float = 10) -> "asyncio.Task[httpx2.Response]":
+        """PUT the PickUp and wait for its outcome in the background."""
+        scene = self.scene
+        return asyncio.ensure_future(
+            self.bridge.pick_up(scene.uri, scene.call, to, view=scene.view, ring=ring, wait=wait)
+        )
+
+    async def rows(self) -> Rows:
+        """Where everybody is, as Asterisk says; without the new phone."""
+        return frozenset(_row(row) for row in await self.lab.strangers() if row.extension != TAKER)
+
+    async def unchanged(self, before: Rows) -> None:
+        """Everybody is where he was, and the new phone is out of it."""
+
+        async def same() -> bool:
+            return before == frozenset(_row(row) for row in await self.lab.strangers())
+
+        try:
+            await until(same, "nothing has changed", timeout=1)
+        except TimeoutError:
+            now = await self.rows()
+            self.verdict.people(False, f"moved: {sorted(before ^ now)}")
+
+    async def taken(self, response: httpx2.Response) -> None:
+        """The new phone has the source, nobody else has anything, and the API says so."""
+        scene, verdict = self.scene, self.verdict
+        try:
+            await self.lab.wait_together(TAKER, scene.source, timeout=2)
+        except TimeoutError as late:
+            verdict.people(False, str(late))
+        await self._nobody_is_left(TAKER, scene.source)
+        if scene.ring:
+            await self.lab[scene.target].wait_closed(scene.ring, timeout=2)
+            if scene.ring.established == 0:
+                verdict.people(scene.ring.elsewhere, f"{scene.target} shows a missed call")
+        body = response.json() if response.status_code == 200 else {}
+        views = {view["extension"] for view in body.get("phoneCallView", ())}
+        verdict.answer(
+            response.status_code == 200 and body["id"] == scene.call and TAKER in views,
+            f"connected, and the API said {response.status_code} {response.text[:300]}",
+        )
+
+    async def _nobody_is_left(self, *those: str) -> None:
+        """Nobody sits alone in a bridge, and nobody fell into the voicemail."""
+
+        async def fine() -> bool:
+            rows = await self.lab.strangers()
+            groups = await self.lab.groups()
+            alone = [group for group in groups if len(group) == 1]
+            return not alone and not any(row.context == "voicemail" for row in rows)
+
+        try:
+            await until(fine, "nobody is left alone", timeout=2)
+        except TimeoutError:
+            self.verdict.people(
+                False, f"left alone or in voicemail ({those} talk): {await self.lab.strangers()}"
+            )
+
+    def says(self, response: httpx2.Response, status: int, code: str = "") -> None:
+        """The API's answer has this status and code."""
+        told = response.json()["error"]["code"] if response.status_code >= 400 else ""
+        self.verdict.answer(
+            (response.status_code, told) == (status, code),
+            f"expected {status} {code}, and the API said {response.status_code} {response.text[:300]}",
+        )
+
+    async def stopped(self, ring: PhoneCall, since: float, cause: int) -> None:
+        """The new phone fell silent soon, and was told why."""
+        await self.lab[TAKER].wait_closed(ring, timeout=3)
+        took = ring.closed - since
+        self.verdict.people(took <= STOPS_WITHIN, f"024 rang on for {took:.3f} s")
+        self.verdict.people(
+            ring.elsewhere == (cause == 26), f"024 was told {ring.cause} ({ring.reason}), not {cause}"
+        )
+
+
+def _row(row: ChannelRow) -> tuple[str, str, str, str, str]:
+    return row.name, row.state, row.context, row.application, row.bridge
+
+
+End = Callable[[Play], Awaitable[None]]
+
+
+async def answers(play: Play) -> None:
+    """024 answers."""
+    asked = play.ask()
+    await play.lab[TAKER].wait_for_ring()
+    await play.lab[TAKER].accept()
+    await play.taken(await asked)
+
+
+async def declines(play: Play) -> None:
+    """024 declines."""
+    before = await play.rows()
+    asked = play.ask()
+    await play.lab[TAKER].wait_for_ring()
+    await play.lab[TAKER].decline()
+    play.says(await asked, 409, "pc_sendcallto_unavailable")
+    await play.unchanged(before)
+
+
+async def no_answer(play: Play) -> None:
+    """024 rings in vain."""
+    before = await play.rows()
+    asked = play.ask(ring=0.5)
+    ring = await play.lab[TAKER].wait_for_ring()
+    play.says(await asked, 204)
+    await play.lab[TAKER].wait_closed(ring)
+    await play.unchanged(before)
+
+
+async def not_registered(play: Play) -> None:
+    """The phone that shall take it is switched off."""
+    before = await play.rows()
+    play.says(await play.ask(to=UNREGISTERED), 409, "pc_sendcallto_unavailable")
+    await play.unchanged(before)
+
+
+async def source_leaves(play: Play) -> None:
+    """Whoever should hear 024 hangs up while it rings."""
+    asked = play.ask()
+    ring = await play.lab[TAKER].wait_for_ring()
+    since = time.monotonic()
+    await play.lab[play.scene.source].hangup()
+    await play.stopped(ring, since, 16)
+    play.says(await asked, 204)
+
+
+async def target_leaves(play: Play) -> None:
+    """The phone that has the call declines it, or hangs up, while 024 rings."""
+    scene, phone = play.scene, play.lab[play.scene.target]
+    asked = play.ask()
+    ring = await play.lab[TAKER].wait_for_ring()
+    since = time.monotonic()
+    if scene.ring:
+        await phone.decline(scene.ring)
+    else:
+        await phone.hangup()
+    if scene.queue:
+        await play.lab[TAKER].accept(ring)
+        scene.ring = None
+        await play.taken(await asked)
+    elif scene.state == "fork":
+        await play.stopped(ring, since, 16)
+        play.says(await asked, 409, "pc_pickup_conflict")
+    elif scene.kind == "rings":
+        await play.stopped(ring, since, 16)
+        play.says(await asked, 409, "pc_pickup_conflict")
+    else:
+        await play.stopped(ring, since, 16)
+        play.says(await asked, 204)
+
+
+async def target_answers(play: Play) -> None:
+    """The target answers first: the call is taken over from it."""
+    asked = play.ask()
+    await play.lab[TAKER].wait_for_ring()
+    assert play.scene.ring
+    await play.lab[CALLED].accept(play.scene.ring)
+    await play.lab[TAKER].accept()
+    await play.taken(await asked)
+
+
+async def same_moment(play: Play) -> None:
+    """Target and 024 answer in the same millisecond or so: one of them has the caller, the other nothing."""
+    scene, lab = play.scene, play.lab
+    asked = play.ask()
+    await lab[TAKER].wait_for_ring()
+    assert scene.ring
+    offset = random.uniform(-0.002, 0.002)  # noqa: S311  # a race, not a secret
+    first, second = (CALLED, TAKER) if offset < 0 else (TAKER, CALLED)
+    racing = [asyncio.ensure_future(lab[first].command("accept", check=False))]
+    await asyncio.sleep(abs(offset))
+    racing.append(asyncio.ensure_future(lab[second].command("accept", check=False)))
+    await asyncio.gather(*racing)
+    response = await asked
+    winner = TAKER if response.status_code == 200 else CALLED
+    try:
+        await lab.wait_together(winner, scene.source, timeout=2)
+    except TimeoutError as late:
+        play.verdict.answer(False, f"the API said {response.status_code}, and {late}")
+    await play._nobody_is_left(winner, scene.source)  # noqa: SLF001  # its own column
+    if winner == CALLED:
+        play.says(response, 409, "pc_pickup_conflict")
+
+
+async def fetched(play: Play) -> None:
+    """Somebody dials the slot while 024 rings."""
+    asked = play.ask()
+    ring = await play.lab[TAKER].wait_for_ring()
+    await play.lab["0003*025"].dial(play.scene.parked)
+    await play.lab.wait_together("0003*025", CALLER)
+    await play.stopped(ring, time.monotonic(), 26)
+    play.says(await asked, 409, "pc_pickup_conflict")
+    await play.lab.wait_together("0003*025", CALLER)
+
+
+async def bridge_dies(play: Play) -> None:
+    """The bridge is killed while 024 rings: Asterisk completes the pickup by itself, and a new bridge shows it."""
+    scene, bridge = play.scene, play.bridge
+    response = await bridge.pick_up(scene.uri, scene.call, TAKER, view=scene.view)
+    play.says(response, 202)
+    await play.lab[TAKER].wait_for_ring()
+    await bridge.kill()
+    try:
+        await play.lab[TAKER].accept()
+        try:
+            await play.lab.wait_together(TAKER, scene.source, timeout=2)
+        except TimeoutError as late:
+            play.verdict.people(False, str(late))
+    finally:
+        await bridge.start()
+    listed = await bridge.get("@me", scene.uri, scene.call)
+    views = {view["extension"] for view in listed.json().get("phoneCallView", ())}
+    play.verdict.answer(TAKER in views, f"after the restart the call is {listed.text[:400]}")
+
+
+ENDS: tuple[End, ...] = (
+    answers,
+    declines,
+    no_answer,
+    not_registered,
+    source_leaves,
+    target_leaves,
+    target_answers,
+    same_moment,
+    fetched,
+    bridge_dies,
+)
+
+
+def fits(end: End, scene: Scene) -> bool:
+    """Whether an end can happen to a call in this state."""
+    if end is target_leaves:
+        return bool(scene.target)
+    if end in (target_answers, same_moment):
+        return scene.kind == "rings" and scene.state != "call waiting"
+    return bool(scene.parked) if end is fetched else True

@@ -1,0 +1,189 @@
+"""The states that a call can be picked up in, each set up with real phones: the rows of the matrix."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lab import Bridge, Lab, PhoneCall, until
+from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, SUPPORT, VIA_LOCAL_N
+
+CALLER, CALLED, TAKER = "0003*100", "0003*210", "0003*024"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A call in one of the states, ready to be picked up."""
+
+    state: str
+    kind: str
+    """What the target does: rings, talks, waits."""
+    uri: str
+    call: str
+    view: str
+    source: str
+    """The extension that shall hear the new phone."""
+    target: str
+    """The extension whose phone loses the call; empty where the waiting party is the target itself."""
+    queue: bool = False
+    parked: str = ""
+    """The slot."""
+    ring: PhoneCall | None = None
+    """The ring at the target's phone."""
+
+
+State = Callable[[Lab, Bridge], Awaitable[Scene]]
+
+
+async def _listed(bridge: Bridge, uri: str, status: str, *, views: int) -> dict[str, Any]:
+    """The one call under an extension, once it has so many views, one of them in that status there."""
+
+    async def settled() -> dict[str, Any] | None:
+        for call in await bridge.calls(uri):
+            shown = call["phoneCallView"]
+            if len(shown) == views and any(v["status"] == status and v["extension"] == uri for v in shown):
+                return call
+        return None
+
+    return await until(settled, f"a call at {uri} in status {status}", timeout=4)
+
+
+def _view(call: dict[str, Any], extension: str) -> str:
+    found: str = next(view["id"] for view in call["phoneCallView"] if view["extension"] == extension)
+    return found
+
+
+async def _rings(
+    lab: Lab, bridge: Bridge, state: str, number: str, *, views: int, queue: bool = False
+) -> Scene:
+    await lab[CALLER].dial(number)
+    ring = await lab[CALLED].wait_for_ring()
+    call = await _listed(bridge, CALLED, "3", views=views)
+    return Scene(
+        state, "rings", CALLED, call["id"], _view(call, CALLED), CALLER, CALLED, queue=queue, ring=ring
+    )
+
+
+async def ringing(lab: Lab, bridge: Bridge) -> Scene:
+    """One phone rings."""
+    return await _rings(lab, bridge, "ringing", CALLED, views=2)
+
+
+async def fork(lab: Lab, bridge: Bridge) -> Scene:
+    """One of two phones that ring for the same call."""
+    return await _rings(lab, bridge, "fork", GROUP, views=3)
+
+
+async def via_local(lab: Lab, bridge: Bridge) -> Scene:
+    """A phone that rings through a Local channel."""
+    return await _rings(lab, bridge, "via Local", VIA_LOCAL_N, views=2)
+
+
+async def queue_rings(lab: Lab, bridge: Bridge) -> Scene:
+    """A queue's agent rings."""
+    return await _rings(lab, bridge, "queue rings", ONE_AGENT, views=2, queue=True)
+
+
+async def call_waiting(lab: Lab, bridge: Bridge) -> Scene:
+    """A second call rings at a phone that talks."""
+    await lab["0003*101"].dial(CALLED)
+    await lab[CALLED].accept(await lab[CALLED].wait_for_ring())
+    await lab.wait_together("0003*101", CALLED)
+    return await _rings(lab, bridge, "call waiting", CALLED, views=2)
+
+
+async def _talks(lab: Lab, bridge: Bridge) -> dict[str, Any]:
+    await lab[CALLER].dial(CALLED)
+    await lab[CALLED].accept(await lab[CALLED].wait_for_ring())
+    await lab.wait_together(CALLER, CALLED)
+    return await _listed(bridge, CALLED, "5", views=2)
+
+
+async def talking(lab: Lab, bridge: Bridge) -> Scene:
+    """The called phone talks."""
+    call = await _talks(lab, bridge)
+    return Scene("talking", "talks", CALLED, call["id"], "01", CALLER, CALLED)
+
+
+async def talking_caller(lab: Lab, bridge: Bridge) -> Scene:
+    """The caller's own leg of a talking call."""
+    call = await _talks(lab, bridge)
+    return Scene("talking, caller's leg", "talks", CALLER, call["id"], "00", CALLED, CALLER)
+
+
+async def held(lab: Lab, bridge: Bridge) -> Scene:
+    """The target has the source on hold."""
+    call = await _talks(lab, bridge)
+    await lab[CALLED].hold()
+    return Scene("held by target", "talks", CALLED, call["id"], "01", CALLER, CALLED)
+
+
+async def held_by_source(lab: Lab, bridge: Bridge) -> Scene:
+    """The source has the target on hold."""
+    call = await _talks(lab, bridge)
+    await lab[CALLER].hold()
+    return Scene("held by source", "talks", CALLED, call["id"], "01", CALLER, CALLED)
+
+
+async def parked(lab: Lab, bridge: Bridge) -> Scene:
+    """The caller parked himself."""
+    await lab[CALLER].dial(PARK_ME)
+    await lab.wait_waiting(CALLER, "Park")
+    return await _in_slot(bridge, "parked", CALLER)
+
+
+async def parked_by_transfer(lab: Lab, bridge: Bridge) -> Scene:
+    """210 parked the caller by a blind transfer."""
+    await _talks(lab, bridge)
+    await lab[CALLED].transfer(PARKING)
+    scene = await _in_slot(bridge, "parked by transfer", CALLED)
+
+    async def alone() -> bool:
+        return not any(row.extension == CALLED for row in await lab.strangers())
+
+    await until(alone, "210 has let go", timeout=6)
+    return scene
+
+
+async def _in_slot(bridge: Bridge, state: str, uri: str) -> Scene:
+    async def slot() -> tuple[str, str] | None:
+        for call in await bridge.calls(uri):
+            for view in call["phoneCallView"]:
+                if view.get("parkedPos"):
+                    return call["id"], view["parkedPos"]
+        return None
+
+    call, position = await until(slot, f"a parked call under {uri}", timeout=4)
+    return Scene(state, "waits", uri, call, "00", CALLER, "", parked=str(position))
+
+
+async def queued(lab: Lab, bridge: Bridge) -> Scene:
+    """The caller waits in a queue without agents."""
+    await lab[CALLER].dial(NOBODY)
+    await lab.wait_waiting(CALLER, "Queue")
+    call = await _listed(bridge, CALLER, "5", views=1)
+    return Scene("queued", "waits", NOBODY, call["id"], "00", CALLER, "", queue=True)
+
+
+async def queued_while_ringing(lab: Lab, bridge: Bridge) -> Scene:
+    """The caller waits in a queue while both agents ring."""
+    await lab[CALLER].dial(SUPPORT)
+    await lab[CALLED].wait_for_ring()
+    call = await _listed(bridge, CALLER, "5", views=3)
+    return Scene("queued, agents ring", "waits", SUPPORT, call["id"], "00", CALLER, "", queue=True)
+
+
+STATES: tuple[State, ...] = (
+    ringing,
+    fork,
+    via_local,
+    queue_rings,
+    call_waiting,
+    talking,
+    talking_caller,
+    held,
+    held_by_source,
+    parked,
+    parked_by_transfer,
+    queued,
+    queued_while_ringing,
+)
