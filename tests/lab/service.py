@@ -136,7 +136,9 @@ class Bridge:
         self.config = self.folder / "bridge.toml"
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=70)
+        self.http = httpx2.AsyncClient(
+            base_url=self.url, timeout=70, event_hooks={"response": [_without_the_company]}
+        )
         if config is None:
             text = _config(ami, self.port, context) + more
         else:
@@ -308,6 +310,14 @@ async def run_command(*arguments: str, timeout: float = 20, **environment: str) 
     out, err = await asyncio.wait_for(process.communicate(), timeout)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
+
+
+async def _without_the_company(response: httpx2.Response) -> None:
+    """Whoever asks about an extension is never shown the three who have nothing to do with it."""
+    path = response.request.url.path
+    if "/0003*" in path and "/0003*31" not in path:
+        text = (await response.aread()).decode()
+        assert "0003*31" not in text, f"{path} shows the company: {text}"
 
 
 def _authorized(token: str) -> dict[str, str]:
