@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.calls.events import LIVE
 from lab import Ami, AmiProxy, Lab, until
 from lab.fixtures import NewLab, NewProxy
 from lab.numbers import CONFERENCE, IVR, NOBODY, PARK_ME, PARKING, VIA_LOCAL_N, VOICEMAIL
@@ -262,3 +263,21 @@ async def test_everything_ends_with_the_process_that_started_it() -> None:
         return not any(_alive(pid) for pid in pids)
 
     await until(gone, "Asterisk and the phone have ended")
+
+
+async def test_the_event_filter_drops_no_answer(lab: Lab) -> None:
+    """The bridge's own user gets every list whole, OriginateResponse, and no event that it did not ask for."""
+    async with Ami(lab.asterisk.ami) as user:
+        await lab["100"].dial("0003*210")
+        await lab["210"].wait_for_ring()
+        lists = ("Status", "BridgeList", "ParkedCalls", "QueueStatus", "DeviceStateList")
+        rows = {name: await user.action({"Action": name}) for name in lists}
+        assert {name: reply[-1]["Event"] for name, reply in rows.items()} == {
+            name: f"{name}Complete" for name in lists
+        }
+        assert all(int(reply[-1]["ListItems"]) == len(reply) - 2 for reply in rows.values())
+        nowhere = {"Action": "Originate", "Channel": "PJSIP/0003*999", "Application": "Wait", "Data": "1"}
+        await user.action({**nowhere, "Async": "true"})
+        await user.wait_for(lambda event: event["Event"] == "OriginateResponse")
+        if lab.asterisk.version >= 22:
+            assert {event["Event"] for event in user.events} <= LIVE | {"OriginateResponse"}
