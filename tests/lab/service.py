@@ -315,7 +315,8 @@ async def run_command(*arguments: str, timeout: float = 20, **environment: str) 
 async def _without_the_company(response: httpx2.Response) -> None:
     """Whoever asks about an extension is never shown the three who have nothing to do with it."""
     path = response.request.url.path
-    if "/0003*" in path and "/0003*31" not in path:
+    is_json = response.headers.get("content-type", "").startswith("application/json")
+    if is_json and "/0003*" in path and "/0003*31" not in path:
         text = (await response.aread()).decode()
         assert "0003*31" not in text, f"{path} shows the company: {text}"
 
