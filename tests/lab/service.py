@@ -343,4 +343,11 @@ secret = "{ami.secret}"
 
 [pbx]
 context = "{context}"
+
+# A run of tests is a storm; a test of the limits sets its own by environment (BRIDGE_LIMITS__BURST).
+[limits]
+requests_per_second = 100000
+burst = 1000000
+pickups_per_phone = 100000
+failed_logins = 100000
 {_USERS}{apps}"""
