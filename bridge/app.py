@@ -17,7 +17,7 @@ from bridge.grammar import Extension
 from bridge.pickup import Pbx, Pickups
 from bridge.settings import Settings
 from bridge.tokens import Tokens
-from bridge.uapi import Draining, Service, create_api
+from bridge.uapi import Draining, Limiter, Service, create_api
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +111,7 @@ def create_app(
         pickups=pickups,
         pbx=lambda: link.state,
         is_phone=is_phone,
+        limiter=Limiter(settings.limits),
         draining=draining,
     )
     return Bridge(create_api(service, lifespan=lifespan), link, picture, pickups, draining)

@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from bridge import __version__
+from bridge.uapi.cors import Cors
 from bridge.uapi.errors import ApiError, Errors, translate, unexpected
 from bridge.uapi.layers import Paths, Requests
+from bridge.uapi.oauth import OAuth
+from bridge.uapi.openapi import describe
+from bridge.uapi.pages import documentation, health
 from bridge.uapi.phonecalls import PhoneCalls
-from bridge.uapi.resources import Resource
 from bridge.uapi.service import Service
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -26,11 +33,22 @@ def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlet
         service: What it works with.
         lifespan: What lives as long as it does.
     """
-    resources = [*_health(service), *PhoneCalls(service).resources()]
+    http = service.settings.http
+    api = [*PhoneCalls(service).resources(), *OAuth(service).resources()]
+
+    @cache
+    def description() -> dict[str, Any]:
+        return describe(api, __version__)
+
+    resources = [*health(service), *api, *documentation(description)]
+    proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(http.trusted_proxies))
+    cors = Middleware(Cors, origins=http.cors_origins)
     app = Starlette(
         routes=[resource.route for resource in resources],
         middleware=[
+            *([proxies] if http.trusted_proxies else []),
             Middleware(Requests),
+            *([cors] if http.cors_origins else []),
             Middleware(Errors),
             Middleware(Paths),
         ],
@@ -40,21 +58,6 @@ def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlet
     app.router.redirect_slashes = False
     app.router.default = _not_found
     return app
-
-
-def _health(service: Service) -> list[Resource]:
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        status = service.pbx()
-        if not status.up:
-            raise ApiError("pbx_unavailable", status.reason)
-        if service.draining.active:
-            raise ApiError("pbx_unavailable", "The bridge is shutting down.")
-        return JSONResponse({"status": "ready"})
-
-    return [Resource("/healthz", {"GET": healthz}), Resource("/readyz", {"GET": readyz})]
 
 
 async def _not_found(scope: Scope, _: Receive, __: Send) -> None:

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from bridge.directory import App
-from bridge.tokens import Tokens
 from bridge.uapi.errors import ApiError
+from bridge.uapi.service import Service
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="uapi"'}
 _WRONG = {"WWW-Authenticate": 'Bearer realm="uapi", error="invalid_token"'}
@@ -21,23 +21,33 @@ def token_of(request: Request) -> str | None:
     given = request.headers.get("authorization", "").strip()
     if not given:
         query = request.scope["query_string"].decode("latin-1")
-        given = dict(parse_qsl(query, max_num_fields=1000)).get("accessRequestToken", "").strip()
+        given = dict(parse_qsl(query)).get("accessRequestToken", "").strip()
     word, _, rest = given.partition(" ")
     if word.lower() == "bearer":
         given = rest.strip()
     return given or None
 
 
-def authenticate(request: Request, tokens: Tokens) -> App:
+def authenticate(request: Request, service: Service) -> App:
     """The app that asks.
 
     Raises:
-        ApiError: there is no token, or it is no app's; ``access_denied``.
+        ApiError: there is no token, or it is no app's (``access_denied``); or the client asks too often.
     """
     token = token_of(request)
     if token is None:
         raise ApiError("access_denied", "The access token is missing.", headers=_CHALLENGE)
-    app = tokens.authenticate(token)
+    app = service.tokens.authenticate(token)
     if app is None:
+        # A right token is let in whatever came before it from the same address, which may be that of a whole office;
+        # none can be guessed: the shortest has 256 random bits.
+        service.limiter.failed_login(client_of(request))
         raise ApiError("access_denied", "The access token is unknown or expired.", headers=_WRONG)
+    request.state.app = app.id
+    service.limiter.request(app.id)
     return app
+
+
+def client_of(request: Request) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client else ""

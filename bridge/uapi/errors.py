@@ -193,7 +193,9 @@ class Errors:
                 # Half a reply cannot be taken back: the server closes the connection on an incomplete one.
                 return
             scope.setdefault("state", {})["error_code"] = told.code
-            await told.response()(scope, receive, send)
+            # A resource may have its own form for errors: /oauth has that of its RFC.
+            reply_to = getattr(scope.get("endpoint"), "reply_to", ApiError.response)
+            await reply_to(told)(scope, receive, send)
 
 
 def unexpected(error: Exception) -> ApiError:

@@ -45,14 +45,19 @@ def base(request: Request, settings: HttpSettings) -> str:
             raise ApiError("request_invalid", "The Host header is not a host.")
         server = request.scope.get("server") or ("localhost", None)
         name = f"[{server[0]}]" if ":" in server[0] else server[0]
-        return f"{request.scope['scheme']}://{name}" + (f":{server[1]}" if server[1] else "")
+        return f"{_scheme(request)}://{name}" + (f":{server[1]}" if server[1] else "")
     if (
         settings.trusted_hosts
         and not is_loopback(settings.host)
         and not any(_covers(one.lower(), match[1].lower()) for one in settings.trusted_hosts)
     ):
         raise ApiError("request_invalid", "The host that is asked for is not served here.")
-    return f"{request.scope['scheme']}://{host}"
+    return f"{_scheme(request)}://{host}"
+
+
+def _scheme(request: Request) -> str:
+    # A proxy may have said wss.
+    return "https" if request.scope["scheme"] in ("https", "wss") else "http"
 
 
 def _covers(trusted: str, host: str) -> bool:

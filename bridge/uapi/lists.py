@@ -4,24 +4,69 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated, Literal
 from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from bridge.calls import Call
 from bridge.uapi.errors import ApiError
-from bridge.uapi.models import Paging, PhoneCall
+from bridge.uapi.models import Model, Paging, PhoneCall
 from bridge.uapi.present import date
 
 DEFAULT_COUNT = 20
 LARGEST = 5000
 """Of count and of startIndex."""
 
-OPERATIONS = ("contains", "equals", "greaterThan", "inArray", "lessThan", "present", "startsWith")
-ORDERS = {"ascending": False, "asc": False, "descending": True, "desc": True}
-PARAMETERS = ("count", "filterBy", "filterOp", "filterValue", "fields", "startIndex", "sortOrder")
 FIELDS: Mapping[str, str] = {field.alias or name: name for name, field in PhoneCall.model_fields.items()}
 """Names of PhoneCall's fields outside, and inside."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def _as_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("must be a number")
+    return int(text)
+
+
+def _known_fields(text: str) -> str:
+    if not all(name.strip() in FIELDS for name in text.split(",")):
+        raise ValueError("must name fields")
+    return text
+
+
+class ListParameters(Model):
+    """The query of a list, in the order that it is checked."""
+
+    count: Annotated[int, BeforeValidator(_as_number), Field(ge=1, le=LARGEST)] = Field(
+        DEFAULT_COUNT, description="How many entries at most."
+    )
+    filter_by: Literal["id", "published"] | None = Field(None, description="The field to filter by.")
+    filter_op: (
+        Literal["contains", "equals", "greaterThan", "inArray", "lessThan", "present", "startsWith"] | None
+    ) = Field(
+        None, description="How to compare it; equals where not given. inArray takes a list with commas."
+    )
+    filter_value: str | None = Field(
+        None, description="What to compare it with: a phone call's id, or a date."
+    )
+    fields_: Annotated[
+        str | None,
+        AfterValidator(_known_fields),
+        WithJsonSchema(
+            {"type": "string", "pattern": f"^({'|'.join(FIELDS)})(,({'|'.join(FIELDS)}))*$"},
+        ),
+    ] = Field(None, alias="fields", description="The fields of each entry, with commas; all where not given.")
+    start_index: Annotated[int, BeforeValidator(_as_number), Field(ge=0, le=LARGEST)] = Field(
+        0, description="The place of the first entry, from 0."
+    )
+    sort_order: Literal["ascending", "descending", "asc", "desc"] = Field(
+        "ascending", description="By published, and then by id."
+    )
+
+
+PARAMETERS = tuple(field.alias or name for name, field in ListParameters.model_fields.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +106,19 @@ def read(params: Mapping[str, str]) -> ListQuery:
         ApiError: one is invalid.
     """
     given = {name: params[name] for name in PARAMETERS if name in params}
+    try:
+        parameters = ListParameters.model_validate(given)
+    except ValidationError as error:
+        wrong = {str(one["loc"][0]) for one in error.errors(include_input=False)}
+        first = next(name for name in PARAMETERS if name in wrong)
+        raise ApiError(f"{first.lower()}_invalid") from None
+    fields = parameters.fields_
     return ListQuery(
-        count=_number(given, "count", DEFAULT_COUNT, 1),
-        start=_number(given, "startIndex", 0, 0),
-        keep=_filter(given),
-        descending=_descending(given),
-        fields=_fields(given),
+        count=parameters.count,
+        start=parameters.start_index,
+        descending=parameters.sort_order.startswith("desc"),
+        keep=_filter(parameters),
+        fields=None if fields is None else frozenset(FIELDS[name.strip()] for name in fields.split(",")),
         given=given,
     )
 
@@ -101,45 +153,12 @@ def _link(address: str, query: ListQuery, start: int) -> str:
     return f"{address}?{urlencode(params, safe='*@')}"
 
 
-def _number(given: Mapping[str, str], name: str, default: int, least: int) -> int:
-    text = given.get(name)
-    if text is None:
-        return default
-    if not _NUMBER.fullmatch(text) or not least <= int(text) <= LARGEST:
-        raise ApiError(f"{name.lower()}_invalid")
-    return int(text)
-
-
-def _descending(given: Mapping[str, str]) -> bool:
-    text = given.get("sortOrder", "ascending")
-    if text not in ORDERS:
-        raise ApiError("sortorder_invalid")
-    return ORDERS[text]
-
-
-def _fields(given: Mapping[str, str]) -> frozenset[str] | None:
-    text = given.get("fields")
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in FIELDS:
-            raise ApiError(
-                "fields_invalid", f"Parameter fields is invalid. It must name {', '.join(FIELDS)}."
-            )
-    return frozenset(FIELDS[name] for name in names)
-
-
-def _filter(given: Mapping[str, str]) -> Callable[[Call], bool] | None:
-    by, operation, value = given.get("filterBy"), given.get("filterOp"), given.get("filterValue")
-    if operation is not None and operation not in OPERATIONS:
-        raise ApiError("filterop_invalid")
+def _filter(parameters: ListParameters) -> Callable[[Call], bool] | None:
+    by, operation, value = parameters.filter_by, parameters.filter_op, parameters.filter_value
     if by is None:
         if operation is None and value is None:
             return None
         raise ApiError("filterby_invalid", "Parameter filterBy is missing. It must be id or published.")
-    if by not in ("id", "published"):
-        raise ApiError("filterby_invalid")
     operation = operation or "equals"
     if operation == "present":
         return None  # both are present in every phone call

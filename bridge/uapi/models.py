@@ -160,6 +160,20 @@ class SinglePhoneCall(Collection, PhoneCall):
         return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
 
 
+class MaybePhoneCall(Collection):
+    """A phone call, as itself and as a collection of one; without what makes it one where there is none now."""
+
+    id: str | None = Field(None, examples=["b817d2618fe6f1804333"])
+    extension: str | None = Field(None, examples=["0003*210"])
+    owner_id: str | None = Field(None, examples=["3"])
+    owner_name: str | None = Field(None, examples=["Default Organization"])
+    answered: Date | None = None
+    published: Date | None = None
+    phone_call_view: list[PhoneCallView] | None = None
+    link: SelfLink | None = None
+    links: SelfLink | None = None
+
+
 class Accepted(Model):
     """A phone call that is being updated; the link tells what becomes of it."""
 
@@ -275,6 +289,7 @@ __all__ = [
     "Collection",
     "ErrorBody",
     "ErrorDetail",
+    "MaybePhoneCall",
     "Model",
     "Paging",
     "PhoneCall",

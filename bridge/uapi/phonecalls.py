@@ -5,10 +5,9 @@ sendCallTo, callerId, waitForPickup, phoneCallViewId, rights, state. Nothing is 
 """
 
 import asyncio
+import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,14 +18,21 @@ from starlette.responses import Response
 from bridge.calls import Call, Leg, PickupStatus
 from bridge.directory import App
 from bridge.grammar import Extension, GrammarError
-from bridge.pickup import PickupRequest, PickupResult, may_pick_up
-from bridge.uapi import links, lists, prefer, present
+from bridge.pickup import PickupRequest, PickupResult, SendCallToUnavailable, may_pick_up
+from bridge.uapi import links, lists, prefer, present, seed
 from bridge.uapi.addresses import Address, find, found, resolve
 from bridge.uapi.auth import authenticate
 from bridge.uapi.bodies import read_object
 from bridge.uapi.errors import ApiError, translate
-from bridge.uapi.models import Collection, PhoneCall, PhoneCallAction, SinglePhoneCall
-from bridge.uapi.resources import Resource
+from bridge.uapi.models import (
+    Accepted,
+    Collection,
+    MaybePhoneCall,
+    PhoneCall,
+    PhoneCallAction,
+    SinglePhoneCall,
+)
+from bridge.uapi.resources import Operation, Reply, Resource
 from bridge.uapi.service import Service
 
 ACTIONS = ("PickUp", "UnPark")
@@ -47,28 +53,125 @@ _FIELDS = (
 """The members of an action after ``action`` itself, in the order they are checked, with their codes."""
 
 
+_USER = {
+    "type": "string",
+    "pattern": r"^(@me|@viewer|@owner|[0-9A-Za-z][0-9A-Za-z._~-]{0,63})$",
+    "description": "@me or @viewer: the user of the App; @owner: who owns the extension; or a user's id.",
+    "examples": ["@me"],
+}
+_EXTENSION = {
+    "type": "string",
+    "pattern": r"^(@self|[0-9*]{1,32})$",
+    "description": "The extension's number in its long or short form; @self: all that the user may act for.",
+    "examples": ["0003*210"],
+}
+_PHONE_CALL_ID = {
+    "type": "string",
+    "pattern": r"^[0-9A-Za-z]{1,64}$",
+    "description": "The id of a phone call.",
+    "examples": ["b817d2618fe6f1804333"],
+}
+
+_COMMON = ("access_denied", "too_many_requests", "pbx_unavailable", "internal_server_error")
+_LISTING = (
+    "count_invalid", "filterby_invalid", "filterop_invalid", "filtervalue_invalid", "fields_invalid",
+    "startindex_invalid", "sortorder_invalid", "request_invalid", "user_invalid", "extension_invalid", "forbidden",
+)  # fmt: skip
+_UPDATING = (
+    "request_invalid", "request_too_large", "media_type_unsupported", "request_timeout", "user_invalid",
+    "extension_invalid", "pc_phonecall_invalid", "pc_action_invalid", "request_not_implemented",
+    "pc_sendcallto_invalid", "pc_callerid_invalid", "pc_timeout_invalid", "pc_phonecallview_invalid", "forbidden",
+    "pc_pickup_conflict", "pc_sendcallto_unavailable",
+)  # fmt: skip
+
+_APPLIED = {"Preference-Applied": "The wait of the Prefer header, if it was heeded."}
+_REPLAYED = {"Idempotent-Replayed": "true: the same pickup was under way, or connected, already."}
+_CHANGED = {"ETag": "Changes with the body."}
+_IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing has changed since."}
+
+
 class PhoneCalls:
     """The handlers of PhoneCalls."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._waits: Counter[str] = Counter()
         self._running: set[asyncio.Task[PickupResult]] = set()
 
     def resources(self) -> list[Resource]:
         """Where they answer."""
-        create, hang_up = self.create, self.hang_up
+        hang_up = Operation(
+            self.hang_up,
+            "Hang up (not implemented)",
+            errors=(*_COMMON, "request_not_implemented"),
+        )
+        create = Operation(
+            self.create,
+            "Create a phone call (not implemented)",
+            errors=(*_COMMON, "request_not_implemented"),
+        )
+        extension = {"user": _USER, "extension": _EXTENSION}
         return [
             *(
-                Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create})
+                Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create}, {"user": _USER})
                 for kind in ("simple", "callback", "conferenceInvite")
             ),
-            Resource("/uapi/phoneCalls/{user}/{extension}", {"GET": self.list_calls, "DELETE": hang_up}),
+            Resource(
+                "/uapi/phoneCalls/{user}/{extension}", {"GET": self._list(), "DELETE": hang_up}, extension
+            ),
             Resource(
                 "/uapi/phoneCalls/{user}/{extension}/{phoneCallId}",
-                {"GET": self.get_call, "PUT": self.update_call, "DELETE": hang_up},
+                {"GET": self._get(), "PUT": self._update(), "DELETE": hang_up},
+                {**extension, "phoneCallId": _PHONE_CALL_ID},
             ),
         ]
+
+    def _list(self) -> Operation:
+        return Operation(
+            self.list_calls,
+            "List phone calls",
+            "The calls that are in the system now, with all their views.",
+            query=lists.ListParameters,
+            headers=_IF_CHANGED,
+            replies={
+                200: Reply("A page of the list.", Collection, seed.COLLECTION, _CHANGED),
+                304: Reply("Nothing has changed."),
+            },
+            errors=(*_COMMON, *_LISTING),
+        )
+
+    def _get(self) -> Operation:
+        return Operation(
+            self.get_call,
+            "Get a phone call",
+            "The phone call itself, and as a collection of one. An empty collection where there is no such call now.",
+            query=lists.ListParameters,
+            headers=_IF_CHANGED,
+            replies={
+                200: Reply("The phone call.", MaybePhoneCall, seed.SINGLE, _CHANGED),
+                304: Reply("Nothing has changed."),
+            },
+            errors=(*_COMMON, *_LISTING, "pc_phonecall_invalid"),
+        )
+
+    def _update(self) -> Operation:
+        return Operation(
+            self.update_call,
+            "Pick up a phone call",
+            "The phone of sendCallTo rings; once it answers, it takes the place of the view, and the call goes on"
+            " there. The same request again while it rings, or once connected, rings nothing. The other actions of"
+            " the UnifiedAPI are not implemented.",
+            headers={"Prefer": "wait=N (RFC 7240): wait up to N seconds, at most 60, for the outcome."},
+            body=PhoneCallAction,
+            examples={"PickUp": seed.PICKUP, "UnPark": seed.UNPARK},
+            replies={
+                200: Reply("Connected.", PhoneCall, seed.CALL, {**_APPLIED, **_REPLAYED}),
+                202: Reply("The phone rings.", Accepted, seed.ACCEPTED, {**_APPLIED, **_REPLAYED}),
+                204: Reply(
+                    "There is no phone call to return: nobody answered, or the caller left.", headers=_APPLIED
+                ),
+            },
+            errors=(*_COMMON, *_UPDATING),
+        )
 
     # --- reading
 
@@ -90,7 +193,7 @@ class PhoneCalls:
             start_index=query.start,
             paging=page.paging,
         )
-        return _json(collection.to_json(query.fields))
+        return _unless_known(request, collection.to_json(query.fields))
 
     async def get_call(self, request: Request) -> Response:
         """One call; where there is no such call now, an empty collection, as those who poll expect."""
@@ -110,10 +213,10 @@ class PhoneCalls:
             "paging": page.paging,
         }
         if not page.calls:
-            return _json(Collection(entry=[], **members).to_json(query.fields))
+            return _unless_known(request, Collection(entry=[], **members).to_json(query.fields))
         shown = self._present(page.calls[0], address, base)
         single = SinglePhoneCall(**dict(shown), entry=[shown], **members)
-        return _json(single.to_json(query.fields))
+        return _unless_known(request, single.to_json(query.fields))
 
     # --- updating
 
@@ -156,8 +259,7 @@ class PhoneCalls:
     # --- the checks
 
     def _admit(self, request: Request) -> App:
-        app = authenticate(request, self._service.tokens)
-        request.state.app = app.id
+        app = authenticate(request, self._service)
         status = self._service.pbx()
         if not status.up:
             raise ApiError("pbx_unavailable", status.reason)
@@ -243,15 +345,18 @@ class PhoneCalls:
 
     async def _pick_up(self, app: App, order: PickupRequest, headers: Mapping[str, str]) -> PickupResult:
         """Have the call picked up. A client that goes away meanwhile cancels nothing."""
-        with self._waiting(app, order.wait):
+        limiter = self._service.limiter
+        with limiter.waiting(app.id, order.wait), limiter.ringing(order.send_call_to, order.call) as rang:
             try:
-                return await asyncio.shield(self._start(order))
+                result = await asyncio.shield(self._start(order))
+            except SendCallToUnavailable as error:
+                rang()
+                raise _with(headers, error) from error
             except Exception as error:
-                told = translate(error)
-                if told is None:
-                    raise
-                told.headers |= headers
-                raise told from error
+                raise _with(headers, error) from error
+            if not result.replayed:
+                rang()
+            return result
 
     def _start(self, order: PickupRequest) -> asyncio.Task[PickupResult]:
         task = asyncio.ensure_future(self._service.pickups.pick_up(order))
@@ -263,24 +368,6 @@ class PhoneCalls:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # the client may have gone: an error that nobody hears is none
-
-    @contextmanager
-    def _waiting(self, app: App, seconds: float) -> Iterator[None]:
-        """Count the requests of an app that wait for an outcome."""
-        if seconds <= 0:
-            yield
-            return
-        if self._waits[app.id] >= self._service.settings.limits.waits_per_app:
-            raise ApiError(
-                "too_many_requests",
-                "Too many requests of this App wait for an outcome.",
-                headers={"Retry-After": "1"},
-            )
-        self._waits[app.id] += 1
-        try:
-            yield
-        finally:
-            self._waits[app.id] -= 1
 
     def _present(self, call: Call, address: Address, base: str) -> PhoneCall:
         directory = self._service.directory
@@ -317,6 +404,25 @@ def _check_parked(leg: Leg) -> None:
     """UnPark is for a parked view, or for the one it is being taken from at this moment."""
     if leg.parked is None and (leg.pickup is None or leg.pickup.status.failed):
         raise ApiError("pc_pickup_conflict", "This view of the phone call is not parked.")
+
+
+def _with(headers: Mapping[str, str], error: Exception) -> Exception:
+    """An error as the client is told of it, with more headers."""
+    told = translate(error)
+    if told is None:
+        return error
+    told.headers |= headers
+    return told
+
+
+def _unless_known(request: Request, body: bytes) -> Response:
+    """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if etag in known or known == ["*"]:
+        return Response(status_code=304, headers=headers)
+    return _json(body, headers=headers)
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

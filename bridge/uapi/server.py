@@ -7,12 +7,15 @@ are plain text; it reads headers of any size; and at SIGTERM it neither tells th
 
 import asyncio
 import re
+import signal
 import socket
+import ssl
 from collections.abc import Callable
 from email.utils import formatdate
 from types import FrameType
 from typing import Any
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +23,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from bridge.settings import HttpSettings, Limits
 from bridge.uapi.errors import ApiError, phrase
 from bridge.uapi.service import Draining
+
+_log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 6.0
 """After SIGTERM, how long those who wait for an outcome may go on waiting; then they are told how far it has come.
@@ -177,7 +182,23 @@ class Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             scheme = "https" if self.config.is_ssl else "http"
+            self._loop.add_signal_handler(signal.SIGHUP, self.reload_certificate)
             self._on_listening(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def reload_certificate(self) -> None:
+        """Read certificate and key again, for the connections to come; a pair that cannot be used changes nothing."""
+        context, certificate, key = self.config.ssl, self.config.ssl_certfile, self.config.ssl_keyfile
+        if context is None or certificate is None:
+            _log.info("nothing to reload: the API is served without TLS")
+            return
+        try:
+            # First into another context: half a pair in the one in use would end all handshakes.
+            for target in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+                target.load_cert_chain(certificate, key)
+        except (OSError, ValueError) as error:
+            _log.error("certificate not reloaded", certificate=str(certificate), error=str(error))
+        else:
+            _log.info("certificate reloaded", certificate=str(certificate))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """At the first signal, answer those who wait and then stop; at the second, stop now."""

@@ -12,6 +12,7 @@ from bridge.grammar import CallId, Extension
 from bridge.pickup import PickupRequest, PickupResult
 from bridge.settings import Settings
 from bridge.tokens import Tokens
+from bridge.uapi.limits import Limiter
 
 
 class Calls(Protocol):
@@ -87,6 +88,8 @@ class Service:
         pickups: Who picks them up.
         pbx: How it stands with the PBX, asked anew for each request.
         is_phone: Whether the PBX knows an extension as a phone.
+        limiter: What one client may ask for.
+        draining: Whether the end has begun.
     """
 
     settings: Settings
@@ -96,4 +99,5 @@ class Service:
     pickups: Pickups
     pbx: Callable[[], LinkStatus]
     is_phone: Callable[[Extension], bool]
+    limiter: Limiter
     draining: Draining = field(default_factory=Draining)
