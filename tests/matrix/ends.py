@@ -8,12 +8,12 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx2
+
 from lab import Bridge, Lab, PhoneCall, until
 from lab.asterisk import ChannelRow
-
 from matrix.states import CALLED, CALLER, TAKER, Scene
 
 UNREGISTERED = "0003*102"
@@ -34,14 +34,14 @@ class Verdict:
     false: list[str] = field(default_factory=list)
     """Answers of the API that were not true."""
 
-    def people(self, true: bool, complaint: str) -> None:  # noqa: FBT001  # reads like an assertion
-        """Note a complaint about people unless it is as it should be."""
-        if not true:
+    def people(self, complaint: str, *, unless: bool = False) -> None:
+        """Note a complaint about people."""
+        if not unless:
             self.lost.append(complaint)
 
-    def answer(self, true: bool, complaint: str) -> None:  # noqa: FBT001  # reads like an assertion
-        """Note a complaint about an answer unless it is as it should be."""
-        if not true:
+    def answer(self, complaint: str, *, unless: bool = False) -> None:
+        """Note a complaint about an answer."""
+        if not unless:
             self.false.append(complaint)
 
 
@@ -75,28 +75,47 @@ class Play:
             await until(same, "nothing has changed", timeout=1)
         except TimeoutError:
             now = await self.rows()
-            self.verdict.people(False, f"moved: {sorted(before ^ now)}")
+            self.verdict.people(f"moved: {sorted(before ^ now)}")
+
+    async def together(self, *those: str) -> None:
+        """These hear each other, straight or through Local channels, and nobody else is with them."""
+
+        async def joined() -> bool:
+            groups = await self.lab.groups()
+            through = {
+                name.partition(";")[0] for group in groups for name in group if name.startswith("Local/")
+            }
+            for pair in through:
+                ends = [group for group in groups if f"{pair};1" in group or f"{pair};2" in group]
+                groups = [group for group in groups if group not in ends]
+                groups.append(set().union(*ends) - {f"{pair};1", f"{pair};2"})
+            return set(those) in groups
+
+        try:
+            await until(joined, f"{' and '.join(those)} are together", timeout=2)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}; channels: {await self.lab.strangers()}") from None
 
     async def taken(self, response: httpx2.Response) -> None:
         """The new phone has the source, nobody else has anything, and the API says so."""
         scene, verdict = self.scene, self.verdict
         try:
-            await self.lab.wait_together(TAKER, scene.source, timeout=2)
+            await self.together(TAKER, scene.source)
         except TimeoutError as late:
-            verdict.people(False, str(late))
-        await self._nobody_is_left(TAKER, scene.source)
+            verdict.people(str(late))
+        await self.nobody_is_left(TAKER, scene.source)
         if scene.ring:
             await self.lab[scene.target].wait_closed(scene.ring, timeout=2)
             if scene.ring.established == 0:
-                verdict.people(scene.ring.elsewhere, f"{scene.target} shows a missed call")
+                verdict.people(f"{scene.target} shows a missed call", unless=scene.ring.elsewhere)
         body = response.json() if response.status_code == 200 else {}
         views = {view["extension"] for view in body.get("phoneCallView", ())}
         verdict.answer(
-            response.status_code == 200 and body["id"] == scene.call and TAKER in views,
             f"connected, and the API said {response.status_code} {response.text[:300]}",
+            unless=response.status_code == 200 and body["id"] == scene.call and TAKER in views,
         )
 
-    async def _nobody_is_left(self, *those: str) -> None:
+    async def nobody_is_left(self, *those: str) -> None:
         """Nobody sits alone in a bridge, and nobody fell into the voicemail."""
 
         async def fine() -> bool:
@@ -108,25 +127,23 @@ class Play:
         try:
             await until(fine, "nobody is left alone", timeout=2)
         except TimeoutError:
-            self.verdict.people(
-                False, f"left alone or in voicemail ({those} talk): {await self.lab.strangers()}"
-            )
+            self.verdict.people(f"left alone or in voicemail ({those} talk): {await self.lab.strangers()}")
 
     def says(self, response: httpx2.Response, status: int, code: str = "") -> None:
         """The API's answer has this status and code."""
         told = response.json()["error"]["code"] if response.status_code >= 400 else ""
         self.verdict.answer(
-            (response.status_code, told) == (status, code),
             f"expected {status} {code}, and the API said {response.status_code} {response.text[:300]}",
+            unless=(response.status_code, told) == (status, code),
         )
 
     async def stopped(self, ring: PhoneCall, since: float, cause: int) -> None:
         """The new phone fell silent soon, and was told why."""
         await self.lab[TAKER].wait_closed(ring, timeout=3)
         took = ring.closed - since
-        self.verdict.people(took <= STOPS_WITHIN, f"024 rang on for {took:.3f} s")
+        self.verdict.people(f"024 rang on for {took:.3f} s", unless=took <= STOPS_WITHIN)
         self.verdict.people(
-            ring.elsewhere == (cause == 26), f"024 was told {ring.cause} ({ring.reason}), not {cause}"
+            f"024 was told {ring.cause} ({ring.reason}), not {cause}", unless=ring.elsewhere == (cause == 26)
         )
 
 
@@ -194,11 +211,8 @@ async def target_leaves(play: Play) -> None:
         await phone.hangup()
     if scene.queue:
         await play.lab[TAKER].accept(ring)
-        scene.ring = None
+        play.scene = replace(scene, ring=None)
         await play.taken(await asked)
-    elif scene.state == "fork":
-        await play.stopped(ring, since, 16)
-        play.says(await asked, 409, "pc_pickup_conflict")
     elif scene.kind == "rings":
         await play.stopped(ring, since, 16)
         play.says(await asked, 409, "pc_pickup_conflict")
@@ -223,7 +237,7 @@ async def same_moment(play: Play) -> None:
     asked = play.ask()
     await lab[TAKER].wait_for_ring()
     assert scene.ring
-    offset = random.uniform(-0.002, 0.002)  # noqa: S311  # a race, not a secret
+    offset = random.uniform(-0.002, 0.002)  # a race, not a secret
     first, second = (CALLED, TAKER) if offset < 0 else (TAKER, CALLED)
     racing = [asyncio.ensure_future(lab[first].command("accept", check=False))]
     await asyncio.sleep(abs(offset))
@@ -232,10 +246,10 @@ async def same_moment(play: Play) -> None:
     response = await asked
     winner = TAKER if response.status_code == 200 else CALLED
     try:
-        await lab.wait_together(winner, scene.source, timeout=2)
+        await play.together(winner, scene.source)
     except TimeoutError as late:
-        play.verdict.answer(False, f"the API said {response.status_code}, and {late}")
-    await play._nobody_is_left(winner, scene.source)  # noqa: SLF001  # its own column
+        play.verdict.answer(f"the API said {response.status_code}, and {late}")
+    await play.nobody_is_left(winner, scene.source)
     if winner == CALLED:
         play.says(response, 409, "pc_pickup_conflict")
 
@@ -261,14 +275,14 @@ async def bridge_dies(play: Play) -> None:
     try:
         await play.lab[TAKER].accept()
         try:
-            await play.lab.wait_together(TAKER, scene.source, timeout=2)
+            await play.together(TAKER, scene.source)
         except TimeoutError as late:
-            play.verdict.people(False, str(late))
+            play.verdict.people(str(late))
     finally:
         await bridge.start()
     listed = await bridge.get("@me", scene.uri, scene.call)
     views = {view["extension"] for view in listed.json().get("phoneCallView", ())}
-    play.verdict.answer(TAKER in views, f"after the restart the call is {listed.text[:400]}")
+    play.verdict.answer(f"after the restart the call is {listed.text[:400]}", unless=TAKER in views)
 
 
 ENDS: tuple[End, ...] = (

@@ -10,11 +10,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lab import Bridge, Lab
-from lab.floor import PHONES
 from rich.console import Console
 from rich.table import Table
 
+from lab import Bridge, Lab
+from lab.floor import PHONES
 from matrix.ends import ENDS, UNREGISTERED, End, Play, fits, same_moment
 from matrix.states import STATES
 
