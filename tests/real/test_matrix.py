@@ -7,7 +7,7 @@ from matrix.run import matrix
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
-async def test_nobody_is_lost_and_no_answer_is_false(anyio_backend: str) -> None:
+async def test_nobody_is_lost_and_no_answer_is_false() -> None:
     """In every state, however a pickup ends, everybody is where he should be, and the API said what happened."""
     tally = await matrix(rounds=1, races=5)
 
