@@ -121,8 +121,24 @@ class Phone:
     # ------------------------------------------------------------------ life
 
     async def start(self) -> None:
-        """Start it and wait until Asterisk knows its contact."""
-        self.port = self.port or free_port(socket.SOCK_DGRAM, self.address)
+        """Start it and wait until Asterisk knows its contact.
+
+        A port that was free when it was asked for may be taken a moment later: then it tries others.
+        """
+        fixed = self.port
+        for last in (False, False, True):
+            self.port = fixed or free_port(socket.SOCK_DGRAM, self.address)
+            try:
+                await self._plug_in()
+                break
+            except TimeoutError:
+                self._end()
+                if last:
+                    raise
+        if self.register:
+            await self.wait_registered()
+
+    async def _plug_in(self) -> None:
         control = free_port()
         self._configure(control)
         run = ["/usr/bin/stdbuf", "-oL", "/usr/bin/baresip", "-s", "-f", f"/lab/{self._folder.name}"]
@@ -135,18 +151,15 @@ class Phone:
                 env={"PATH": "/usr/bin:/bin"},
             )
 
-        connection: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
         async def connected() -> bool:
+            nonlocal reader
             with contextlib.suppress(OSError):
-                connection.append(await asyncio.open_connection("127.0.0.1", control))
-            return bool(connection)
+                reader, self._writer = await asyncio.open_connection("127.0.0.1", control)
+            return self._writer is not None
 
-        await until(connected, f"{self} listens", timeout=10)
-        reader, self._writer = connection[0]
+        reader = asyncio.StreamReader()
+        await until(connected, f"{self} listens", timeout=5)
         self._spawn(self._listen(reader))
-        if self.register:
-            await self.wait_registered()
 
     async def wait_registered(self, timeout: float = 10) -> None:
         """Wait until Asterisk has a contact for the extension that is this very phone."""

@@ -1,0 +1,87 @@
+"""The guards without which a caller was stolen, stranded or lost: `make mutants` switches each off and sees red here."""
+
+import asyncio
+
+import pytest
+
+from lab import Bridge, Lab
+from lab.fixtures import NewBridge
+from lab.numbers import PARK_ME
+from lab.service import JANE
+from matrix.ends import Play, source_leaves
+from matrix.states import parked, ringing, talking
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+async def test_who_was_fetched_meanwhile_stays_with_his_fetcher(lab: Lab, new_bridge: NewBridge) -> None:
+    """A parked caller is fetched by dialling the slot while 024 rings and no bridge watches: 024's answer is in vain."""
+    bridge = await new_bridge()
+    scene = await parked(lab, bridge)
+    assert (await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)).status_code == 202
+    ring = await lab["024"].wait_for_ring()
+    await bridge.kill()
+    await lab["025"].dial(scene.parked)
+    await lab.wait_together("025", "100")
+
+    await lab["024"].accept(ring)
+
+    await lab["024"].wait_closed(ring)
+    await lab.wait_together("025", "100")
+
+
+async def test_two_bridges_and_two_phones_make_one_ring(
+    lab: Lab, bridge: Bridge, new_bridge: NewBridge
+) -> None:
+    """Two instances are asked in the same moment to give a call to two phones: Asterisk lets one of them ring."""
+    other = await new_bridge()
+    scene = await ringing(lab, bridge)
+    await other.call(scene.uri)
+
+    answers = await asyncio.gather(
+        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view),
+        other.pick_up(scene.uri, scene.call, "0003*025", view=scene.view),
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    rung = "024" if answers[0].status_code == 202 else "025"
+    await lab[rung].wait_for_ring()
+    assert not lab["025" if rung == "024" else "024"].rings
+
+
+async def test_nobody_throws_anothers_phone_out_of_its_call(lab: Lab, bridge: Bridge) -> None:
+    """Jane sees a call that she has a leg in; the other leg of it is not hers to take."""
+    await lab["100"].dial("0003*024")
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("100", "024")
+    call = await bridge.call("0003*024", token=JANE)
+
+    answer = await bridge.pick_up("0003*024", call["id"], "0003*025", view="00", token=JANE)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    await lab.wait_together("100", "024")
+    assert not lab["025"].rings
+
+
+async def test_a_ring_ends_with_the_call_it_is_for(lab: Lab, bridge: Bridge) -> None:
+    """The caller hangs up while 024 rings: 024 falls silent within 0.2 s."""
+    for state in (ringing, talking):
+        play = Play(lab, bridge, await state(lab, bridge))
+        await source_leaves(play)
+        assert (play.verdict.lost, play.verdict.false) == ([], [])
+        await lab.reset()
+
+
+async def test_a_stranger_in_the_same_lot_is_not_taken(lab: Lab, bridge: Bridge) -> None:
+    """Two callers are parked in one lot: the one that was asked for is taken, the other stays."""
+    scene = await parked(lab, bridge)
+    await lab["101"].dial(PARK_ME)
+    await lab.wait_waiting("101", "Park")
+
+    asked = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=10))
+    await lab["024"].wait_for_ring()
+    await lab["024"].accept()
+
+    assert (await asked).status_code == 200
+    await lab.wait_together("100", "024")
+    await lab.wait_waiting("101", "Park")
