@@ -151,13 +151,14 @@ class Phone:
                 env={"PATH": "/usr/bin:/bin"},
             )
 
+        reader = asyncio.StreamReader()
+
         async def connected() -> bool:
             nonlocal reader
             with contextlib.suppress(OSError):
                 reader, self._writer = await asyncio.open_connection("127.0.0.1", control)
             return self._writer is not None
 
-        reader = asyncio.StreamReader()
         await until(connected, f"{self} listens", timeout=5)
         self._spawn(self._listen(reader))
 

@@ -24,7 +24,9 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
         return port
 
 
-async def until(ask: Callable[[], Awaitable[T]], what: str, *, timeout: float = 5, every: float = 0.02) -> T:
+async def until(
+    ask: Callable[[], Awaitable[T | None]], what: str, *, timeout: float = 5, every: float = 0.02
+) -> T:
     """Ask again and again until the answer is true, and return it.
 
     Args:
