@@ -433,7 +433,11 @@ class Picture:
             self._touch(channel)
 
     def _devicestate(self, event: Headers, _: float) -> None:
-        self.devices[text(event, "Device")] = text(event, "State")
+        device, state = text(event, "Device"), text(event, "State")
+        if state == "INVALID":
+            self.devices.pop(device, None)
+        else:
+            self.devices[device] = state
 
     # --- pickups
 
