@@ -60,6 +60,10 @@ class Conflict(PickupError):
     """The call is being picked up by somebody else, or cannot be picked up in its state."""
 
 
+class NotAllowed(PickupError):
+    """The one who asks may not take that view over."""
+
+
 class SendCallToUnavailable(PickupError):
     """The phone that shall take the call is busy, declines, or cannot be reached."""
 
@@ -79,6 +83,8 @@ class PickupRequest:
         caller_id: What that phone shows; its own caller id where None.
         ring: Seconds that it may ring.
         wait: Seconds to wait for the outcome; 0 to be told as soon as the phone's channel exists.
+        allowed: Whether the one who asks may take that view now. A view that was taken over may have gone to a phone
+            that is not theirs; they are told again what became of their pickup, and no more.
     """
 
     call: CallId
@@ -87,6 +93,7 @@ class PickupRequest:
     caller_id: CallerId | None = None
     ring: float = 25.0
     wait: float = 0.0
+    allowed: bool = True
 
     def same(self, view: str, send_call_to: str) -> bool:
         """Whether a pickup of this call is the one that is asked for."""
@@ -309,6 +316,7 @@ class Pickups:
 
         Raises:
             PbxUnavailable: Asterisk cannot be asked, or gave no sign.
+            NotAllowed: the request is not, and repeats none that is connected.
             Conflict: somebody else picks it up, or it cannot be picked up in its state.
             SendCallToUnavailable: the new phone cannot take it.
         """
@@ -345,6 +353,11 @@ class Pickups:
 
     async def _find_or_ask(self, request: PickupRequest) -> tuple[PickupId, bool]:
         """The pickup that this request is for; whether it was somebody else's already."""
+        if not request.allowed:
+            connected = self._connected(request)
+            if connected is None:
+                raise NotAllowed("that view of the phone call may not be picked up by the user of this App")
+            return connected, True
         attempt = self._attempts.get(request.call)
         if attempt is None:
             live = await self._live(request)
@@ -379,6 +392,19 @@ class Pickups:
             if pickup.status is PickupStatus.RINGING and not same:
                 raise Conflict("another pickup of this call is under way")
             if same and (pickup.status is PickupStatus.RINGING or self._holds(pickup, request.call)):
+                return pickup.id
+        return None
+
+    def _connected(self, request: PickupRequest) -> PickupId | None:
+        """The very pickup that is asked for, where it is connected and nobody took it over."""
+        for pickup in self._picture.pickups_of(request.call):
+            order = pickup.order
+            if (
+                order is not None
+                and pickup.status is PickupStatus.CONNECTED
+                and request.same(order.view, order.send_call_to)
+                and self._holds(pickup, request.call)
+            ):
                 return pickup.id
         return None
 
@@ -418,15 +444,11 @@ class Pickups:
         originate = await self._prepared(attempt)
         attempt.action_id = originate.action_id
         self._by_action[originate.action_id] = attempt
-        earlier = self._picture.pickups.get(planned.pickup)
-        try:
-            await self._pbx.originate(originate)
-        except Refused as error:
-            if "does not exist" in error.message:
-                raise PbxUnavailable(self._missing_context()) from error
-            raise PbxUnavailable(f"Asterisk refused to ring {request.send_call_to}: {error}") from error
-        except AmiError as error:
-            raise PbxUnavailable(str(error)) from error
+        # One of that id that lives by now is not an earlier one, but that of another bridge that was faster.
+        lives = planned.pickup in self._picture.board.channels
+        earlier = None if lives else self._picture.pickups.get(planned.pickup)
+        if not lives:
+            await self._send(originate, request.send_call_to)
 
         def shown() -> Pickup | None:
             pickup = self._picture.pickups.get(planned.pickup)
@@ -456,6 +478,16 @@ class Pickups:
             mode=planned.mode,
         )
         return pickup.id
+
+    async def _send(self, originate: Originate, phone: Extension) -> None:
+        try:
+            await self._pbx.originate(originate)
+        except Refused as error:
+            if "does not exist" in error.message:
+                raise PbxUnavailable(self._missing_context()) from error
+            raise PbxUnavailable(f"Asterisk refused to ring {phone}: {error}") from error
+        except AmiError as error:
+            raise PbxUnavailable(str(error)) from error
 
     def _unreachable(self, attempt: _Attempt) -> PickupError:
         """Asterisk made no channel: another bridge's has come and gone meanwhile, or the phone is not there."""

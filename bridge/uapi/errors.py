@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.calls import NotPickable
-from bridge.pickup import Conflict, PbxUnavailable, SendCallToInvalid, SendCallToUnavailable
+from bridge.pickup import Conflict, NotAllowed, PbxUnavailable, SendCallToInvalid, SendCallToUnavailable
 from bridge.uapi.models import ErrorBody, ErrorDetail
 
 _log = structlog.get_logger(__name__)
@@ -93,6 +93,7 @@ DOMAIN: Mapping[type[Exception], str] = MappingProxyType(
     {
         PbxUnavailable: "pbx_unavailable",
         Conflict: "pc_pickup_conflict",
+        NotAllowed: "forbidden",
         NotPickable: "pc_pickup_conflict",
         SendCallToUnavailable: "pc_sendcallto_unavailable",
         SendCallToInvalid: "pc_sendcallto_invalid",

@@ -232,7 +232,7 @@ class PhoneCalls:
             address = self._address(request, app)
             call, extension = self._call(request, address)
             order, leg = self._order(address, call, *_read_action(data))
-            self._check_rights(app, call, leg)
+            order = self._check_rights(app, call, leg, order)
             if data["action"] == "UnPark":
                 _check_parked(leg)
             seconds, headers = self._patience(request)
@@ -326,9 +326,14 @@ class PhoneCalls:
             )
         return number
 
-    def _check_rights(self, app: App, call: Call, leg: Leg) -> None:
-        if not may_pick_up(self._service.directory, app.user, call, leg):
-            raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
+    def _check_rights(self, app: App, call: Call, leg: Leg, order: PickupRequest) -> PickupRequest:
+        """The order, where the user may take that view, or had it taken: who asks again is told again."""
+        if may_pick_up(self._service.directory, app.user, call, leg):
+            return order
+        done = leg.pickup
+        if done and done.status is PickupStatus.CONNECTED and done.send_call_to == order.send_call_to:
+            return replace(order, allowed=False)
+        raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
 
     # --- the outcome
 
