@@ -78,6 +78,7 @@ class Asterisk:
         extensions: str = "",
         options: Mapping[tuple[str, str, str], str] | None = None,
         files: Mapping[str, str] | None = None,
+        sip: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         """Describe the instance; ``start`` brings it up.
 
@@ -91,6 +92,7 @@ class Asterisk:
             options: ``(file, section, key)`` to the value it has here, such as
                 ``("res_parking.conf", "default", "parkingtime"): "3"``.
             files: Path under the configuration folder to text; appended where the file exists.
+            sip: Address and port (UDP) for phones; port 0 takes a free one.
         """
         self.version = version
         self.systemname = systemname
@@ -101,6 +103,7 @@ class Asterisk:
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._console = asyncio.Lock()  # its socket has a backlog of two: one command at a time
+        self._sip = sip
         self.host = "127.0.0.1"
         self.sip_port = 0
         self.ami_port = 0
@@ -121,7 +124,7 @@ class Asterisk:
         for attempt in range(3):
             if self._folder is None:
                 self._folder = root.new_folder(self.version, "asterisk")
-                self.sip_port = free_port(socket.SOCK_DGRAM)
+                self.sip_port = self._sip[1] or free_port(socket.SOCK_DGRAM)
                 self.ami_port = free_port()
                 self.trunk_port = free_port(socket.SOCK_DGRAM, "127.0.0.2")
                 self._write_configuration()
@@ -269,6 +272,12 @@ class Asterisk:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
+    @property
+    def release(self) -> str:
+        """The full version, such as 22.10.1."""
+        found = re.search(r"Asterisk (\d+(?:\.\d+)*)", self.log())
+        return found[1] if found else str(self.version)
+
     async def channels(self) -> list[ChannelRow]:
         """Every channel, oldest first."""
         rows = []
@@ -358,7 +367,7 @@ astlogdir => {inside}/log
 
     def _ports(self) -> dict[tuple[str, str, str], str]:
         return {
-            ("pjsip.conf", "transport-udp", "bind"): f"{self.host}:{self.sip_port}",
+            ("pjsip.conf", "transport-udp", "bind"): f"{self._sip[0]}:{self.sip_port}",
             ("pjsip.conf", "provider", "contact"): f"sip:127.0.0.2:{self.trunk_port}",
             ("manager.conf", "general", "port"): str(self.ami_port),
         }

@@ -49,6 +49,7 @@ def _need(version: int) -> None:
 async def _open(version: int) -> AsyncIterator[Lab]:
     _need(version)
     async with Lab(version=version) as lab:
+        _versions.add(lab.asterisk.release)
         yield lab
 
 
@@ -58,6 +59,23 @@ async def _lend(lab: Lab) -> AsyncIterator[Lab]:
     left = await lab.reset()
     await lab.assert_company_untouched()
     assert left == [], "channels outlived their phones"
+
+
+_passed: list[str] = []
+_versions: set[str] = set()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what passed on the real Asterisk."""
+    if report.when == "call" and report.passed and "real" in report.keywords:
+        _passed.append(report.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many those were, and on which Asterisk."""
+    if _passed:
+        names = " and ".join(sorted(_versions)) or "?"
+        terminalreporter.write_line(f"real Asterisk {names}: {len(_passed)} tests passed")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
         return port
 
 
+def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "") -> bool:
+    """Whether nobody has a port; all addresses unless told one."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
 async def until(
     ask: Callable[[], Awaitable[T | None]], what: str, *, timeout: float = 5, every: float = 0.02
 ) -> T:

@@ -1,0 +1,76 @@
+# The few commands that a person, the CI and the README share. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAB := PYTHONPATH=tests:. $(BIN)/python -m lab
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- setting up
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything in it (the other targets do it by themselves)
+
+# Debian keeps ensurepip in a package of its own, python3-venv.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) is here. Try make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	    || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+	         && apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install python3-venv; } \
+	    || { echo "Python's venv is missing: install the package python3-venv"; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: $(READY) ## Choose the newest versions anew, and write requirements.lock
+	printf 'setuptools>=77\n' | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+	    --no-header --extra dev pyproject.toml - -o requirements.lock
+
+# ---------------------------------------------------------------- checking
+
+.PHONY: check
+check: $(READY) ## Lint, format, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(READY) ## Every test, on a real Asterisk 22 too (as root; ARGS goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## Every test, and those on the real Asterisk on 16 as well
+	$(BIN)/python -m pytest $(ARGS)
+	LAB_ASTERISK=16 $(BIN)/python -m pytest -m real $(ARGS)
+
+# ---------------------------------------------------------------- seeing it work
+
+.PHONY: demo
+demo: $(READY) ## A pickup on a real Asterisk, step by step (KEEP=1 leaves everything up to try by hand)
+	@$(LAB).demo $(if $(KEEP),--keep)
+
+.PHONY: phone
+phone: $(READY) ## A phone of the demo: make phone EXT='0003*024' DO=accept (dial|accept|decline|hangup|hold|resume|transfer, TO=number)
+	@$(LAB).demo phone '$(EXT)' '$(DO)' $(if $(TO),'$(TO)')
+
+.PHONY: demo-down
+demo-down: $(READY) ## Take down what make demo KEEP=1 left up
+	@$(LAB).demo down
+
+.PHONY: clean
+clean: ## Remove what setup and the tools have made
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
