@@ -20,6 +20,7 @@ from bridge.calls import Change, Picture
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
 from bridge.grammar import Extension
+from bridge.notify import Notifier
 from bridge.settings import Settings, SettingsError, load, warnings
 from bridge.uapi import Server, phone_call
 
@@ -110,15 +111,29 @@ def _serve(options: argparse.Namespace) -> int:
     settings = _load(options)
     for warning in warnings(settings):
         log.warning("configuration", warning=warning)
+    manager = Notifier.from_environment(os.environ)
+    heartbeats: list[asyncio.Task[None]] = []
     was_up = False
 
     def on_state(state: LinkState) -> None:
         nonlocal was_up
         if state.up and not was_up:
-            _say(f"in sync with Asterisk {state.asterisk} at {settings.ami.host}:{settings.ami.port}")
+            sync = f"in sync with Asterisk {state.asterisk} at {settings.ami.host}:{settings.ami.port}"
+            _say(sync)
+            manager.status(sync)
         elif was_up and not state.up and not bridge.draining.active:
             log.warning("out of sync with the PBX", reason=state.reason)
+            manager.status(state.reason)
         was_up = state.up
+
+    def on_listening(address: str) -> None:
+        _say(f"listening on {address}")
+        manager.ready(bridge.link.state.reason)
+        heartbeats.append(asyncio.ensure_future(manager.run()))
+
+    def on_drain(seconds: float) -> None:
+        manager.stopping()
+        bridge.pickups.drain(seconds)
 
     bridge = create_app(settings, on_state=on_state)
     server = Server(
@@ -126,8 +141,8 @@ def _serve(options: argparse.Namespace) -> int:
         http=settings.http,
         limits=settings.limits,
         draining=bridge.draining,
-        on_drain=bridge.pickups.drain,
-        on_listening=lambda address: _say(f"listening on {address}"),
+        on_drain=on_drain,
+        on_listening=on_listening,
     )
     server.run()
     return 0
