@@ -106,9 +106,14 @@ def versions(version: int = 22) -> str:
     return subprocess.run(query, capture_output=True, text=True, check=True).stdout.rstrip(", ")
 
 
+def home() -> Path:
+    """The folder in the user's cache that everything here is kept in."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(cache_home) / "uapi-bridge" / "lab"
+
+
 def _place(version: int) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(home) / "uapi-bridge" / "lab" / f"asterisk-{version}-{RECIPES[version].digest()}"
+    return home() / f"asterisk-{version}-{RECIPES[version].digest()}"
 
 
 def _ready(version: int) -> bool:
