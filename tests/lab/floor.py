@@ -17,6 +17,8 @@ OUTSIDE = "+4930900100"
 COMPANY = ("0003*311", "0003*312", "0003*313")
 """Two that talk throughout, and a stranger who sits in the first parking slot."""
 
+PATIENCE = ("res_parking.conf", "default", "parkingtime")
+
 
 class Lab:
     """Asterisk, phones and the company, up together and down together."""
@@ -39,6 +41,8 @@ class Lab:
             sound: Whether the phones send sound.
             options: Arguments of Asterisk (version, systemname, extensions, options, files ...).
         """
+        if company:  # the stranger has to stay in his slot for as long as a whole run takes
+            options["options"] = {PATIENCE: "36000"} | options.get("options", {})
         self.asterisk = asterisk or Asterisk(**options)
         self._ami: Ami | None = None
         self.phones: dict[str, Phone] = {}
