@@ -64,9 +64,10 @@ class ScriptedLink:
         default_factory=lambda: LinkState(up=True, reason="", context_loaded=True, asterisk="22.10.1", boot=1)
     )
     phone: str = "rings"
-    """What the phone of sendCallTo does: rings, answers, busy, silent, refused."""
+    """What the phone of sendCallTo does: rings, answers, is unreachable or silent; ``ends <cause>``; ``link lost``."""
     sent: list[tuple[Any, ...]] = field(default_factory=list)
     originated: list[Originate] = field(default_factory=list)
+    rang: asyncio.Event = field(default_factory=asyncio.Event)
     at: float = EPOCH + 10.0
     logged_off: bool = False
 
@@ -83,6 +84,7 @@ class ScriptedLink:
     async def originate(self, originate: Originate) -> None:
         self.sent.append(("Originate", originate.endpoint))
         self.originated.append(originate)
+        self.rang.set()
         if self.phone == "silent":
             return
         if self.phone == "unreachable":
@@ -93,20 +95,21 @@ class ScriptedLink:
             "Newchannel", Uniqueid=originate.pickup, Linkedid=originate.pickup, Channel=name,
             ChannelState="0", CallerIDNum="", CallerIDName="",
         )  # fmt: skip
-        if self.phone == "busy":
-            self.event("Hangup", Uniqueid=originate.pickup, Cause="17")
-            return
         self.event("Newstate", Uniqueid=originate.pickup, ChannelState="5")
+        # Later than the answer to what is asked at Newchannel, as mostly.
+        soon = asyncio.get_running_loop().call_later
         if self.phone == "answers":
-            self.answer(originate)
+            soon(0.01, self.answer_now)
+        elif self.phone.startswith("ends "):
+            soon(0.01, lambda: self.event("Hangup", Uniqueid=originate.pickup, Cause=self.phone[5:]))
+        elif self.phone == "link lost":
+            soon(0.01, self.go_down, "The connection was lost.")
 
-    def answer(self, originate: Originate) -> None:
-        """The phone answers, and takes the target's place beside the source."""
+    def answer_now(self) -> None:
+        """The phone that rings answers, and takes the target's place beside the source."""
+        originate = self.originated[-1]
         source = originate.variables["UAPI_SOURCE"]
         target = originate.variables["UAPI_TARGET"]
-        asyncio.get_running_loop().call_soon(self._answered, originate, source, target)
-
-    def _answered(self, originate: Originate, source: str, target: str) -> None:
         self.event("Newstate", Uniqueid=originate.pickup, ChannelState="6")
         for uniqueid in (source, originate.pickup):
             self.event(
@@ -128,7 +131,7 @@ class ScriptedLink:
         return ""
 
     async def status(self, channel: Uniqueid) -> None:
-        originate = next((one for one in self.originated if one.pickup == channel), None)
+        originate = next((one for one in reversed(self.originated) if one.pickup == channel), None)
         if originate is None:
             raise AmiError("no such channel")
         self.event(
@@ -171,6 +174,12 @@ class World:
 
     def event(self, name: str, **headers: str | list[str]) -> None:
         self.link.event(name, **headers)
+
+    @staticmethod
+    def inside(client: TestClient, work: Callable[[], None]) -> None:
+        """Let something happen on the bridge's own event loop, while a client is there."""
+        assert client.portal is not None
+        client.portal.call(work)
 
     # --- the vocabulary of calls; times are seconds after EPOCH
 
