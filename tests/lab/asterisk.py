@@ -79,6 +79,8 @@ class Asterisk:
         options: Mapping[tuple[str, str, str], str] | None = None,
         files: Mapping[str, str] | None = None,
         sip: tuple[str, int] = ("127.0.0.1", 0),
+        conf: Path | None = None,
+        endpoint: str = "0003*100",
     ) -> None:
         """Describe the instance; ``start`` brings it up.
 
@@ -93,6 +95,9 @@ class Asterisk:
                 ``("res_parking.conf", "default", "parkingtime"): "3"``.
             files: Path under the configuration folder to text; appended where the file exists.
             sip: Address and port (UDP) for phones; port 0 takes a free one.
+            conf: Somebody else's whole configuration instead of the product's and the lab's. It is left as it is but
+                for the directories and the ports of ``[transport-udp]`` and the manager; it has the lab's witness.
+            endpoint: One that it knows once it has booted.
         """
         self.version = version
         self.systemname = systemname
@@ -104,6 +109,8 @@ class Asterisk:
         self._process: subprocess.Popen[bytes] | None = None
         self._console = asyncio.Lock()  # its socket has a backlog of two: one command at a time
         self._sip = sip
+        self._conf = conf
+        self._endpoint = endpoint
         self.host = "127.0.0.1"
         self.sip_port = 0
         self.ami_port = 0
@@ -157,7 +164,7 @@ class Asterisk:
         try:
             if "fully booted" not in await self.cli("core waitfullybooted"):
                 return False
-            return "0003*100" in await self.cli("pjsip show endpoints") and self._listens()
+            return self._endpoint in await self.cli("pjsip show endpoints") and self._listens()
         except OSError:
             return False
 
@@ -328,13 +335,10 @@ class Asterisk:
         for name in ("run", "spool", "log/cdr-csv", "log/cdr-custom", "lib", "db"):
             (folder / name).mkdir(parents=True)
         etc = folder / "etc"
-        shutil.copytree(PRODUCT_CONF, etc)
-        for overlay in (LAB_CONF, LAB_CONF.with_name(f"conf-{self.version}")):
-            for path in sorted(overlay.rglob("*.conf")):
-                _append(etc / path.relative_to(overlay), path.read_text())
-        for name, text in self._files.items():
-            _append(etc / name, text)
-        self._name_things(etc)
+        if self._conf is None:
+            self._copy_ours(etc)
+        else:
+            shutil.copytree(self._conf, etc)
         for (name, section, key), value in (self._ports() | self._options).items():
             path = etc / name
             path.write_text(_with_option(path.read_text(), section, key, value))
@@ -354,6 +358,16 @@ astlogdir => {inside}/log
         conf.write_text(directories + conf.read_text())
         _own(folder, root.root(self.version))
 
+    def _copy_ours(self, etc: Path) -> None:
+        """The product's configuration with the lab's additions."""
+        shutil.copytree(PRODUCT_CONF, etc)
+        for overlay in (LAB_CONF, LAB_CONF.with_name(f"conf-{self.version}")):
+            for path in sorted(overlay.rglob("*.conf")):
+                _append(etc / path.relative_to(overlay), path.read_text())
+        for name, text in self._files.items():
+            _append(etc / name, text)
+        self._name_things(etc)
+
     def _name_things(self, etc: Path) -> None:
         """Give the two include files the names and the password that this PBX uses."""
         username, secret = self._user
@@ -366,11 +380,12 @@ astlogdir => {inside}/log
             self._options["asterisk.conf", "options", "systemname"] = self.systemname
 
     def _ports(self) -> dict[tuple[str, str, str], str]:
-        return {
+        ports = {
             ("pjsip.conf", "transport-udp", "bind"): f"{self._sip[0]}:{self.sip_port}",
-            ("pjsip.conf", "provider", "contact"): f"sip:127.0.0.2:{self.trunk_port}",
             ("manager.conf", "general", "port"): str(self.ami_port),
         }
+        trunk = {("pjsip.conf", "provider", "contact"): f"sip:127.0.0.2:{self.trunk_port}"}
+        return ports | (trunk if self._conf is None else {})
 
 
 def _append(path: Path, text: str) -> None:
