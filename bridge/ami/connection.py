@@ -23,7 +23,7 @@ from panoramisk.message import Message
 
 from bridge.ami.actions import Request
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
-from bridge.ami.protocol import QUIET, Wire, decode
+from bridge.ami.protocol import QUIET, Decoder, Wire
 from bridge.calls import WANTED, Headers
 
 log = structlog.get_logger()
@@ -33,13 +33,15 @@ LAST_ROWS = frozenset(name for name in WANTED if name.endswith("Complete"))
 
 MOST_QUEUED = 200_000
 """Messages that may wait to be worked off; more, and the connection is given up: a resync is cheaper."""
-MOST_QUEUED_BYTES = 256 << 20
+MOST_QUEUED_SIZE = 256 << 20
+"""Characters."""
 
 EVENT_CLASSES = "call,agent,system"
 """What the login asks for; Asterisk sends of it what the user may read. Keeps away VarSet (dialplan), half of all
 events, from a user who may read everything. `system` brings Shutdown to those who may."""
 
 _SLICE = 256
+_LATEST = 1e11
 _SHUTTING_DOWN = "The PBX is shutting down."
 _LOST = "The connection to the PBX was lost."
 
@@ -67,7 +69,7 @@ class Timing:
 class _Read:
     """Messages that came with one read."""
 
-    messages: list[bytes]
+    messages: list[str]
     at: float
     """By the clock that dates events."""
     since: float
@@ -110,11 +112,12 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Read] = deque()
         self._queued = 0
-        self._queued_bytes = 0
+        self._queued_size = 0
         self._draining = False
         self._closing = False
         self._rows: dict[str, float] = {}
         self._numbers = count(1)
+        self._decode = Decoder()
         self._wire = Wire(WANTED | {"Shutdown"}, self._received, self._closed)
         self._manager: Any = None
         self.gone: asyncio.Future[str] = self._loop.create_future()
@@ -257,14 +260,14 @@ class Connection:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wire.over.wait(), self._timing.goodbye)
 
-    def _received(self, messages: list[bytes]) -> None:
+    def _received(self, messages: list[str]) -> None:
         if not messages:
             return
         size = sum(map(len, messages))
         self._queue.append(_Read(messages, self._clock(), self._loop.time(), size))
         self._queued += len(messages)
-        self._queued_bytes += size
-        if self._queued > MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES:
+        self._queued_size += size
+        if self._queued > MOST_QUEUED or self._queued_size > MOST_QUEUED_SIZE:
             self._lose("The bridge could not keep up with the PBX.")
         elif not self._draining:
             self._draining = True
@@ -276,13 +279,13 @@ class Connection:
         while self._queue and worked < _SLICE:
             read = self._queue.popleft()
             self._queued -= len(read.messages)
-            self._queued_bytes -= read.size
+            self._queued_size -= read.size
             now, rest = read.messages[:_SLICE], read.messages[_SLICE:]
             if rest:
                 size = sum(map(len, rest))
                 self._queue.appendleft(_Read(rest, read.at, read.since, size))
                 self._queued += len(rest)
-                self._queued_bytes += size
+                self._queued_size += size
             for message in now:
                 self._take(message, read.at)
             worked += len(now)
@@ -292,24 +295,24 @@ class Connection:
         elif self._closing:
             self._lose(_LOST)
 
-    def _take(self, message: bytes, at: float) -> None:
+    def _take(self, message: str, at: float) -> None:
         try:
-            headers = decode(message)
+            headers = self._decode(message)
             name = headers.get("Event")
             if name is None:
                 self._wire.handle_message(_message(headers))
             elif name == "Shutdown":
                 self._lose(_SHUTTING_DOWN)
             else:
-                self._on_event(headers, _time(headers.get("Timestamp"), at))
+                stamp = headers.get("Timestamp")
+                self._on_event(headers, at if stamp is None else _seconds(stamp, at))
                 action_id = headers.get("ActionID")
                 if isinstance(action_id, str) and action_id in self._rows:
                     self._rows[action_id] = self._loop.time()
                     if name in LAST_ROWS:
                         self._wire.handle_message(_message(headers))
         except Exception:
-            first_line = message[:60].partition(b"\r\n")[0].decode("utf-8", "replace")
-            log.exception("ami.message_failed", message=first_line)
+            log.exception("ami.message_failed", message=message[:60].partition("\r\n")[0])
 
     def _closed(self, reason: str) -> None:
         """Called by the wire when it is over; what had been read before is still worked off unless it is bad."""
@@ -322,7 +325,7 @@ class Connection:
             return
         self.gone.set_result(reason)
         self._queue.clear()
-        self._queued = self._queued_bytes = 0
+        self._queued = self._queued_size = 0
         self._wire.close()
         self._wire.fail(reason)
 
@@ -338,10 +341,10 @@ def _refusal(answer: Message) -> AmiError:
     return LinkDown(_SHUTTING_DOWN) if message == "Asterisk is shutting down" else Refused(message)
 
 
-def _time(timestamp: str | list[str] | None, otherwise: float) -> float:
-    """When an event happened: by Asterisk's clock where `timestampevents` is on."""
+def _seconds(stamp: str | list[str], otherwise: float) -> float:
+    """When an event happened, by Asterisk's own clock; where it says nonsense, the time it was read."""
     try:
-        stamped = float(timestamp) if isinstance(timestamp, str) else 0.0
-    except ValueError:
+        seconds = float(stamp)  # type: ignore[arg-type] # a list is the TypeError
+    except (ValueError, TypeError):
         return otherwise
-    return stamped if 0 < stamped < 1e11 else otherwise
+    return seconds if 0 < seconds < _LATEST else otherwise

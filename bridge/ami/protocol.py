@@ -1,8 +1,8 @@
 """Bytes of the manager interface to messages, and actions to bytes: panoramisk's protocol with its traps closed.
 
-`Framer` and `decode` are plain functions of bytes. Unwanted events are dropped by the name in their first line,
-before anything is made of them: of a call's 86 events, 46 are VarSet. Messages stay bytes until they are whole, so
-a UTF-8 character that two TCP segments share survives, and broken UTF-8 costs no more than its own bytes.
+`Framer` and `Decoder` know nothing but the stream. Unwanted events are dropped by the name in their first line,
+before anything is made of them: of a call's 86 events, 46 are VarSet. The stream stays bytes until messages are
+whole, so a UTF-8 character that two TCP segments share survives, and broken UTF-8 costs no more than its own bytes.
 
 `Wire` is panoramisk's `AMIProtocol` on top of that. It hands messages on and runs nobody's callback while reading
 (stock panoramisk loses the connection when one raises), never asks for an action to be sent again, checks every
@@ -11,6 +11,7 @@ header that it writes, and says nothing to panoramisk's logger, which would prin
 
 import asyncio
 import logging
+import re
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -26,9 +27,11 @@ LONGEST_MESSAGE = 1 << 20
 """Bytes that a message may have before its end must have come."""
 
 _LONGEST_BANNER = 256
+_MOST_FORMS = 200
+_FORMS_OF_ONE = 3
+_LONGEST_FORM = 64
 _BANNER = b"Asterisk Call Manager/"
-_EVENT = b"Event: "
-_RESPONSE = b"Response: "
+_RESPONSE = "Response: "
 
 QUIET = logging.Logger("panoramisk", logging.CRITICAL + 1)  # noqa: LOG001 -- unregistered, so that nobody can turn it on
 QUIET.addHandler(logging.NullHandler())
@@ -43,16 +46,16 @@ class Framer:
     """Cuts the stream at its blank lines and keeps what counts: responses, and events with a wanted name."""
 
     def __init__(self, wanted: frozenset[str]) -> None:
-        self._wanted = frozenset(name.encode() for name in wanted)
+        self._wanted = frozenset(f"Event: {name}" for name in wanted)
         self._buffer = bytearray()
         self.version = ""
         """What the banner says, empty until it has come."""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[str]:
         """Take what was read.
 
         Returns:
-            The messages that are whole now and count, each without its blank line.
+            The messages that are whole now and count, each without its blank line. Broken UTF-8 is replaced.
 
         Raises:
             BadStream: the peer is no Asterisk, or a message goes on beyond all measure.
@@ -72,11 +75,17 @@ class Framer:
         # With an empty line too many the last match is not the one that splitting finds.
         while buffer.endswith(b"\r\n", 0, end):
             end -= 2
-        blocks = bytes(buffer[:end]).split(b"\r\n\r\n")
+        blocks = buffer[:end].decode("utf-8", "replace").split("\r\n\r\n")
         del buffer[: end + 4]
         if len(buffer) > LONGEST_MESSAGE:
             raise BadStream("a message without end")
-        return self._counting(blocks)
+        wanted = self._wanted
+        return [
+            block
+            for block in blocks
+            if block[: block.find("\r\n")] in wanted
+            or ((block[:7] != "Event: " or "\r\n" not in block) and self._counts(block))
+        ]
 
     def _banner(self) -> bool:
         line, end, _ = self._buffer.partition(b"\r\n")
@@ -88,33 +97,52 @@ class Framer:
         del self._buffer[: len(line) + 2]
         return True
 
-    def _counting(self, blocks: list[bytes]) -> list[bytes]:
-        wanted = self._wanted
-        kept = []
-        for block in blocks:
-            # Some answers of Asterisk have an empty line too many, which then leads the next message.
-            message = block.lstrip(b"\r\n") if block[:1] in b"\r\n" else block
-            if message.startswith(_EVENT):
-                end = message.find(b"\r\n")
-                if (message[7:end] if end > 0 else message[7:]) in wanted:
-                    kept.append(message)
-            elif message.startswith(_RESPONSE):
-                kept.append(message)
-        return kept
+    def _counts(self, message: str) -> bool:
+        """Look closer at a message that is not plainly an event."""
+        # Some answers of Asterisk have an empty line too many, which then leads the next message.
+        first = message.lstrip("\r\n").partition("\r\n")[0]
+        return first in self._wanted or first.startswith(_RESPONSE)
 
 
-def decode(message: bytes) -> Headers:
-    """Make a plain dict of one message; a header that repeats becomes a list. Lines that are no header are left out."""
-    lines = message.decode("utf-8", "replace").split("\r\n")
-    try:
-        plain = dict([line.split(": ", 1) for line in lines])
-    except ValueError:
-        pass
-    else:
-        if len(plain) == len(lines):
-            return plain
+class Decoder:
+    """Makes plain dicts of messages; a header that repeats becomes a list. Lines that are no header are left out.
+
+    Asterisk sends events of one name with the same headers in the same order, so their names need not be cut out
+    each time: a form seen before is one match of a regular expression, with the same result in three quarters of
+    the time. What does not match is read line by line.
+    """
+
+    def __init__(self) -> None:
+        self._forms: dict[str, list[tuple[Callable[[str], re.Match[str] | None], list[str]]]] = {}
+        self._learnt = 0
+
+    def __call__(self, message: str) -> Headers:
+        """Decode one message."""
+        first = message[: message.find("\r\n")]
+        for match, names in self._forms.get(first, ()):
+            values = match(message)
+            if values:
+                return dict(zip(names, values.groups(), strict=True))
+        headers = _headers(message)
+        if len(headers) < _LONGEST_FORM and len(headers) == message.count("\r\n") + 1:
+            self._learn(first, list(headers))
+        return headers
+
+    def _learn(self, first: str, names: list[str]) -> None:
+        """Remember the form of messages with this first line: an event's, or a row's that has an ActionID besides."""
+        if self._learnt >= _MOST_FORMS:
+            return
+        forms = self._forms.setdefault(first, [])
+        if len(forms) < _FORMS_OF_ONE and all(names != known for _, known in forms):
+            self._learnt += 1
+            forms.append(
+                (re.compile("\r\n".join(re.escape(name) + ": ([^\r]*)" for name in names)).fullmatch, names)
+            )
+
+
+def _headers(message: str) -> dict[str, str | list[str]]:
     headers: dict[str, str | list[str]] = {}
-    for line in lines:
+    for line in message.split("\r\n"):
         name, colon, value = line.partition(": ")
         if not colon:
             if not line.endswith(":"):
@@ -134,7 +162,7 @@ class Wire(AMIProtocol):  # type: ignore[misc] # panoramisk is untyped
     """One connection's protocol: reads into `received`, tells `gone` once when it is over."""
 
     def __init__(
-        self, wanted: frozenset[str], received: Callable[[list[bytes]], None], gone: Callable[[str], None]
+        self, wanted: frozenset[str], received: Callable[[list[str]], None], gone: Callable[[str], None]
     ) -> None:
         self.framer = Framer(wanted)
         self._received = received

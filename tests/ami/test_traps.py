@@ -26,7 +26,8 @@ from ami.fake import (
 from ami.linked import IMPATIENT, PICKUP, QUICK, SECRET, linked, originate
 from bridge.ami import LinkDown, NoAnswer, Refused, connection
 from bridge.ami.actions import Request, check_headers
-from bridge.ami.protocol import decode
+from bridge.ami.connection import Connection, _Manager
+from bridge.ami.protocol import QUIET, Decoder
 from bridge.calls import Headers
 from bridge.grammar import ChannelName, Uniqueid
 
@@ -131,6 +132,8 @@ async def test_late_answer_is_nobodys(fake: FakeAsterisk) -> None:
         await it.until_up()
         with pytest.raises(NoAnswer):
             await it.link.hangup(PICKUP, 16)
+        assert it.link._connection
+        assert not any("Hangup" in id_ for id_ in it.link._connection._wire.responses)
         fake.say(success(late[0]))
         assert await it.link.check_context()
         assert fake.sessions == 1
@@ -306,6 +309,46 @@ async def test_lost_connection_is_down_at_once_and_up_after_a_resync(fake: FakeA
     assert [line["reason"] for line in it.logged("ami.lost")] == ["The connection to the PBX was lost."]
 
 
+async def test_lost_is_said_before_anything_else_is_done(
+    fake: FakeAsterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long closing what is left of a connection takes, the state does not wait for it."""
+    ups: list[bool] = []
+    close = Connection.close
+
+    async with linked(fake) as it:
+
+        async def watched(self: Connection, *, logoff: bool) -> None:
+            ups.append(it.link.state.up)
+            await close(self, logoff=logoff)
+
+        monkeypatch.setattr(Connection, "close", watched)
+        await it.until_up()
+        fake.hang_up()
+        await it.until_up(boot=2)
+    assert ups == [False, False]
+
+
+async def test_failed_connection_is_not_tried_again_behind_our_back(anyio_backend: str) -> None:
+    """Stock panoramisk connects again by itself, beside the connection that the link makes."""
+    assert anyio_backend == "asyncio"
+    loop = asyncio.get_running_loop()
+    tries: list[bool] = []
+    manager = _Manager(reconnect_timeout=0, log=QUIET, loop=loop)
+    manager.connect = lambda: tries.append(True)
+
+    async def refused() -> None:
+        raise ConnectionRefusedError
+
+    connecting = loop.create_task(refused())
+    await asyncio.wait({connecting})
+    manager.connection_made(connecting)
+    done = asyncio.Event()
+    loop.call_later(0, done.set)
+    await done.wait()
+    assert tries == []
+
+
 async def test_comes_back_after_the_pbx_was_away() -> None:
     """While nobody listens the reason says so; when somebody does, the link is up."""
     fake = FakeAsterisk()
@@ -460,19 +503,20 @@ async def test_too_long_a_queue_drops_the_connection(
 
 async def test_unwanted_events_are_never_made(fake: FakeAsterisk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that does not count is dropped by its name: it is never decoded."""
-    decoded: list[bytes] = []
+    decoded: list[str] = []
+    decode = Decoder.__call__
 
-    def watched(data: bytes) -> Headers:
-        decoded.append(data)
-        return decode(data)
+    def watched(self: Decoder, message: str) -> Headers:
+        decoded.append(message)
+        return decode(self, message)
 
-    monkeypatch.setattr(connection, "decode", watched)
+    monkeypatch.setattr(Decoder, "__call__", watched)
     async with linked(fake) as it:
         await it.until_up()
         decoded.clear()
         fake.say(event("VarSet", Variable="a", Value="b") * 3 + event("Hangup", **HANGUP))
         await it.until(lambda: it.names()[-1] == "Hangup")
-    assert not any(b"VarSet" in data for data in decoded)
+    assert not any("VarSet" in message for message in decoded)
     assert "VarSet" not in it.names()
 
 
