@@ -115,7 +115,7 @@ def _name(text: str) -> str:
 def _number(text: str) -> str:
     if text.isascii() and text.isalnum() and len(text) <= _LONGEST_NUMBER:
         return text
-    return _printable(text, _LONGEST_NUMBER).replace(" ", "")
+    return _printable(text[: 4 * _LONGEST_NUMBER].replace(" ", ""), _LONGEST_NUMBER)
 
 
 @lru_cache(maxsize=4096)
