@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	    || { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) is here. Try make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	    || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
-	         && apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install python3-venv; } \
+	         && echo "Installing python3-venv" && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3-venv >/dev/null; } \
 	    || { echo "Python's venv is missing: install the package python3-venv"; exit 1; }
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)

@@ -26,6 +26,8 @@ __all__ = [
     "new_proxy",
     "office",
     "office16",
+    "pytest_runtest_logreport",
+    "pytest_terminal_summary",
 ]
 
 VERSION = int(os.environ.get("LAB_ASTERISK", "22"))
