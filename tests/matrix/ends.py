@@ -137,6 +137,18 @@ class Play:
             unless=(response.status_code, told) == (status, code),
         )
 
+    async def hung_up(self, extension: str, mark: int) -> float:
+        """When Asterisk saw a phone hang up; as the witness heard it, in seconds of the monotonic clock.
+
+        Args:
+            extension: Whose phone.
+            mark: How many events the witness had heard before.
+        """
+        seen = await self.lab.ami.wait_for(
+            lambda event: event["Event"] == "Hangup" and f"/{extension}-" in event["Channel"], since=mark
+        )
+        return float(seen["_at"])
+
     async def stopped(self, ring: PhoneCall, since: float, cause: int) -> None:
         """The new phone fell silent soon, and was told why."""
         await self.lab[TAKER].wait_closed(ring, timeout=3)
@@ -193,9 +205,9 @@ async def source_leaves(play: Play) -> None:
     """Whoever should hear 024 hangs up while it rings."""
     asked = play.ask()
     ring = await play.lab[TAKER].wait_for_ring()
-    since = time.monotonic()
+    mark = len(play.lab.ami.events)
     await play.lab[play.scene.source].hangup()
-    await play.stopped(ring, since, 16)
+    await play.stopped(ring, await play.hung_up(play.scene.source, mark), 16)
     play.says(await asked, 204)
 
 
@@ -204,7 +216,7 @@ async def target_leaves(play: Play) -> None:
     scene, phone = play.scene, play.lab[play.scene.target]
     asked = play.ask()
     ring = await play.lab[TAKER].wait_for_ring()
-    since = time.monotonic()
+    mark = len(play.lab.ami.events)
     if scene.ring:
         await phone.decline(scene.ring)
     else:
@@ -213,11 +225,11 @@ async def target_leaves(play: Play) -> None:
         await play.lab[TAKER].accept(ring)
         play.scene = replace(scene, ring=None)
         await play.taken(await asked)
-    elif scene.kind == "rings":
-        await play.stopped(ring, since, 16)
+        return
+    await play.stopped(ring, await play.hung_up(scene.target, mark), 16)
+    if scene.kind == "rings":
         play.says(await asked, 409, "pc_pickup_conflict")
     else:
-        await play.stopped(ring, since, 16)
         play.says(await asked, 204)
 
 
