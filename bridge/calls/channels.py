@@ -1,5 +1,6 @@
 """Channels and bridges as the events draw them, and who is with whom; everything else is derived from these."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.calls.model import Mode, Order, PickupStatus
@@ -196,3 +197,21 @@ class Board:
                 return talking
             dialler = self.channels.get(half.dialler)
         return None
+
+    def consults(self, channel: Channel, others: Iterable[Channel]) -> bool:
+        """Whether a leg talks through a Local pair while one of the other legs is held alone in its own bridge.
+
+        So it is while an attended transfer by feature code is under way.
+        """
+        partner = channel.partner
+        if partner is None or not partner.local:
+            return False
+        pair = (channel, self.talks_with(channel))
+        return any(
+            other.leg
+            and other not in pair
+            and other.bridge is not None
+            and other.bridge.conversation
+            and len(other.bridge.members) == 1
+            for other in others
+        )

@@ -9,7 +9,7 @@
 Anything else is not picked up: what stands there cannot be moved without losing somebody.
 """
 
-from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel
+from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Channel
 from bridge.calls.model import Call, Leg, Mode, NotPickable, Plan
 from bridge.calls.picture import Picture
 from bridge.grammar import ChannelName, Extension, GrammarError, PickupId, Uniqueid
@@ -77,7 +77,7 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
         )
     if not partner.leg:
         raise NotPickable("the call is just being picked up")
-    if _consultation(board, channels, target):
+    if board.consults(target, channels):
         raise NotPickable("an attended transfer is under way in this call")
     return partner, Mode.TALKING
 
@@ -96,19 +96,3 @@ def _only_caller(channels: list[Channel], target: Channel) -> Channel | None:
     own = [channel for channel in callers if channel.uniqueid == channel.linkedid]
     callers = own or callers
     return callers[0] if len(callers) == 1 else None
-
-
-def _consultation(board: Board, channels: list[Channel], target: Channel) -> bool:
-    """Whether the target talks through a Local pair while a third leg is held alone in its own bridge."""
-    partner = target.partner
-    if partner is None or not partner.local:
-        return False
-    talking = board.talks_with(target)
-    return any(
-        channel.leg
-        and channel not in (target, talking)
-        and channel.bridge is not None
-        and channel.bridge.conversation
-        and len(channel.bridge.members) == 1
-        for channel in channels
-    )
