@@ -521,6 +521,8 @@ class Pickups:
             raise PbxUnavailable(str(error)) from error
         leg, call = planned.leg, planned.call
         answered = leg.answered if planned.mode is Mode.TALKING else call.answered
+        source = next((each for each in call.legs if each.uniqueid == planned.source), None)
+        since = f"{source.answered or 0:.6f}" if source and source.status == "5" else ""
         try:
             return Originate(
                 endpoint=endpoint,
@@ -540,6 +542,7 @@ class Pickups:
                     "UAPI_PEER": ChannelName.maybe(peer) or "",
                     "UAPI_BY": attempt.by,
                     "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",
+                    "UAPI_SINCE": since,
                     "UAPI_CALLER": Number.maybe(leg.source) or "",
                     "UAPI_DIALLED": Number.maybe(leg.destination) or "",
                 },

@@ -29,7 +29,7 @@ RESYNC = "resync"
 
 PICKUP_VARIABLES = (
     "UAPI_VIEW", "UAPI_FROM", "UAPI_TO", "UAPI_SOURCE", "UAPI_TARGET", "UAPI_MODE", "UAPI_QUEUE", "UAPI_BY",
-    "UAPI_ANSWERED", "UAPI_CALLER", "UAPI_DIALLED",
+    "UAPI_ANSWERED", "UAPI_SINCE", "UAPI_CALLER", "UAPI_DIALLED",
 )  # fmt: skip
 """What a pickup leg is to do, as its channel says."""
 

@@ -120,6 +120,8 @@ class Order:
     """Which request asked for it, of all requests at all instances."""
     answered: float | None
     """When the call was first answered; re-bridging makes Asterisk forget it."""
+    since: float | None
+    """When the source was answered; 0 where nobody knows any more, None where it was not answered yet."""
     caller: str
     dialled: str
 

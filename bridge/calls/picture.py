@@ -632,6 +632,7 @@ def read_order(told: Mapping[str, str]) -> Order | None:
         queue=told.get("UAPI_QUEUE") == "1",
         by=told.get("UAPI_BY", ""),
         answered=_seconds(told.get("UAPI_ANSWERED", "")),
+        since=(_seconds(told["UAPI_SINCE"]) or 0.0) if told.get("UAPI_SINCE") else None,
         caller=told.get("UAPI_CALLER", ""),
         dialled=told.get("UAPI_DIALLED", ""),
     )

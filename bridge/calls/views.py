@@ -74,8 +74,11 @@ def build(
         answered=min(
             (
                 time
-                for time in (*(leg.answered for leg in views), *(order.answered for order in orders))
-                if time is not None
+                for time in (
+                    *(leg.answered for leg in views),
+                    *(time for order in orders for time in (order.answered, order.since)),
+                )
+                if time
             ),
             default=None,
         ),
@@ -218,7 +221,10 @@ def _leg(
 
 
 def _answered(leg: Channel, legs: list[Channel]) -> float | None:
-    """When a leg was answered; a talk that was taken over keeps the time of the one who answered it."""
+    """When a leg was answered; a talk that was taken over keeps the time of the one who answered it.
+
+    Where a source's own time is lost, its pickup knows it, or answered it.
+    """
     order = leg.pickup.order if leg.pickup else None
     if order and order.mode is Mode.TALKING and order.answered is not None:
         return order.answered
@@ -227,7 +233,9 @@ def _answered(leg: Channel, legs: list[Channel]) -> float | None:
     for successor in legs:
         order = successor.pickup.order if successor.pickup else None
         if order and order.source == leg.uniqueid:
-            return order.answered or successor.answered
+            if order.since is None and order.mode is not Mode.TALKING:
+                return successor.answered
+            return order.since or None
     return None
 
 
