@@ -40,6 +40,7 @@ EVENT_CLASSES = "call,agent,system"
 """What the login asks for; Asterisk sends of it what the user may read. Keeps away VarSet (dialplan), half of all
 events, from a user who may read everything. `system` brings Shutdown to those who may."""
 
+_TOLD_OTHERWISE = frozenset({"Login", "Logoff", "Ping"})
 _SLICE = 256
 _LATEST = 1e11
 _SHUTTING_DOWN = "The PBX is shutting down."
@@ -80,17 +81,18 @@ class _Read:
 class _Manager(Manager):  # type: ignore[misc] # panoramisk is untyped
     """panoramisk's Manager without what it would do by itself."""
 
+    login_answer: "asyncio.Future[Any] | None" = None
+
     def connection_made(self, f: "asyncio.Task[Any]") -> None:
         """Log in. A connection that failed is not tried again here; `Connection.open` tells of it."""
         if not f.cancelled() and f.exception() is None:
-            super().connection_made(f)
-            self.login_answer = self.authenticated_future
+            with contextlib.suppress(LinkDown):  # lost again already
+                super().connection_made(f)
+                self.login_answer = self.authenticated_future
 
     def login(self, future: "asyncio.Future[Any]") -> bool:
         """Note the answer, if one came: a connection lost meanwhile is no error of this callback."""
-        if future.cancelled() or future.exception() is not None:
-            return False
-        return bool(super().login(future))
+        return future.exception() is None and bool(super().login(future))
 
     def ping(self) -> None:
         """Do nothing: panoramisk pings, but nobody looks at the answer. See `Connection.keep_alive`."""
@@ -171,12 +173,14 @@ class Connection:
         error = connecting.exception()
         if error is not None:
             raise LinkDown("The PBX cannot be reached.") from error
+        if self._manager.login_answer is None:
+            raise LinkDown(self.gone.result() if self.gone.done() else _LOST)
         try:
             answer = await self._answer(self._manager.login_answer, Request("Login"))
         except NoAnswer:
             said = "a banner but no answer to the login" if self._wire.framer.version else "not even a banner"
             raise LinkDown(f"The PBX takes connections but says nothing ({said}).") from None
-        if not self._manager.authenticated:
+        if not answer.success:
             raise _refusal(answer)
 
     @property
@@ -221,7 +225,7 @@ class Connection:
             # Asterisk works a session's actions off one by one: whoever waits behind a list waits for its rows.
             left = max(since, *self._rows.values(), 0.0) + self._timing.answer - self._loop.time()
             if left <= 0 and not self._queue:
-                if request.name not in ("Login", "Logoff"):
+                if request.name not in _TOLD_OTHERWISE:
                     log.error(
                         "ami.no_answer",
                         action=request.name,
@@ -288,6 +292,8 @@ class Connection:
                 self._queued_size += size
             for message in now:
                 self._take(message, read.at)
+                if self.gone.done():
+                    return
             worked += len(now)
         self._draining = bool(self._queue)
         if self._draining:

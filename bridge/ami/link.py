@@ -126,7 +126,7 @@ class Link:
             self._log.error("ami.login_refused", message=error.message)
             return f"The PBX refused the bridge's login ({error.message})."
         except LinkDown as error:
-            self._log.warning("ami.not_connected", reason=str(error), error=repr(error.__cause__ or ""))
+            self._log.warning("ami.not_connected", reason=str(error), error=str(error.__cause__ or ""))
             return str(error)
         work: set[asyncio.Task[None]] = set()
         try:

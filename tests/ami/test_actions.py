@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ami.linked import PICKUP, originate
@@ -143,6 +143,7 @@ def test_what_is_usual_fits_ami() -> None:
         check_headers({name: [value] for name, value in request.headers})
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.text()) | st.integers() | st.none()))
 def test_whatever_is_given_one_header_stays_one_line(headers: dict[str, object]) -> None:
     """What the last check lets through has as many lines as it has values."""
@@ -158,6 +159,7 @@ def test_whatever_is_given_one_header_stays_one_line(headers: dict[str, object])
     assert len("\r\n".join(f"{name}: {part}" for name, part in values).splitlines()) <= len(values)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_variables_of_an_originate_mean_themselves(text: str) -> None:
     """A value that is let through has nothing in it that AMI splits at or takes away."""

@@ -5,7 +5,7 @@ import tracemalloc
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ami.fake import BANNER, event
@@ -62,6 +62,7 @@ def test_pieces_make_the_same_stream(size: int) -> None:
     assert fed(framer, STREAM, list(range(0, len(STREAM), size))) == COUNTING
 
 
+@settings(deadline=None)
 @given(streams, st.lists(st.integers(min_value=0), max_size=20))
 @example(b"\r\n\r\n\r\n\r\nEvent: Hangup\r\n\r\n", [3])
 def test_any_bytes_in_any_pieces(data: bytes, cuts: list[int]) -> None:
@@ -75,6 +76,7 @@ def test_any_bytes_in_any_pieces(data: bytes, cuts: list[int]) -> None:
         assert all(isinstance(value, str) or len(value) > 1 for value in headers.values())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_first_line_is_a_banner_or_nothing(data: bytes) -> None:
     """What does not begin as an Asterisk does is refused, and nothing of it is a message."""
@@ -85,6 +87,7 @@ def test_first_line_is_a_banner_or_nothing(data: bytes) -> None:
         assert not data.startswith(BANNER)
 
 
+@settings(deadline=None)
 @given(streams, streams, st.lists(st.integers(min_value=0), max_size=6))
 def test_connection_survives_any_bytes(first: bytes, second: bytes, cuts: list[int]) -> None:
     """Whatever a peer sends ends in events or in a lost connection, never in an exception, and the wait is over."""
@@ -173,6 +176,7 @@ messages = st.lists(line | st.sampled_from(["A: 1", "B: 2", "A: x: y", "A:", "C:
 )
 
 
+@settings(deadline=None)
 @given(st.lists(messages, max_size=12))
 def test_forms_seen_before_change_nothing(stream: list[str]) -> None:
     """A message reads the same whatever was read before it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.ami import Head, Recorder, RecordingError, read
@@ -51,6 +51,7 @@ events = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(events)
 def test_read_back_as_written(stream: list[tuple[float, dict[str, str | list[str]]]]) -> None:
     """Whatever the headers hold, reading gives what was written."""

@@ -3,13 +3,19 @@
 import asyncio
 import logging
 import ssl
-import subprocess
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ami.fake import (
     ANSWERS,
@@ -27,7 +33,7 @@ from ami.linked import IMPATIENT, PICKUP, QUICK, SECRET, linked, originate
 from bridge.ami import LinkDown, NoAnswer, Refused, connection
 from bridge.ami.actions import Request, check_headers
 from bridge.ami.connection import Connection, _Manager
-from bridge.ami.protocol import QUIET, Decoder
+from bridge.ami.protocol import QUIET, Decoder, Wire
 from bridge.calls import Headers
 from bridge.grammar import ChannelName, Uniqueid
 
@@ -309,6 +315,23 @@ async def test_lost_connection_is_down_at_once_and_up_after_a_resync(fake: FakeA
     assert [line["reason"] for line in it.logged("ami.lost")] == ["The connection to the PBX was lost."]
 
 
+async def test_connection_lost_before_the_login_is_no_error(anyio_backend: str) -> None:
+    """A peer that takes the connection and drops it at once leaves no error in a callback, and no login."""
+    assert anyio_backend == "asyncio"
+    loop = asyncio.get_running_loop()
+    manager = _Manager(username="uapi", secret=SECRET, log=QUIET, loop=loop)
+    wire = Wire(frozenset(), lambda _: None, lambda _: None)
+    wire.closed = True
+
+    async def connected() -> tuple[object, Wire]:
+        return object(), wire
+
+    connecting = loop.create_task(connected())
+    await asyncio.wait({connecting})
+    manager.connection_made(connecting)
+    assert manager.login_answer is None
+
+
 async def test_lost_is_said_before_anything_else_is_done(
     fake: FakeAsterisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,29 +410,47 @@ async def test_pbx_that_stops_says_so(fake: FakeAsterisk, how: str) -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for this machine, and its key."""
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return cert, key
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for this machine, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pbx")])
+    now = datetime.now(UTC)
+    cert = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - timedelta(hours=1), now + timedelta(hours=1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "pbx.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(cert.public_bytes(Encoding.PEM) + private)
+    return path
 
 
-async def test_tls(certificate: tuple[Path, Path]) -> None:
+async def test_tls(certificate: Path) -> None:
     """With tls the link speaks it and checks the certificate against ca_file."""
-    cert, key = certificate
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(cert, key)
+    tls.load_cert_chain(certificate)
     async with listening(FakeAsterisk(), tls) as fake:
-        async with linked(fake, tls=True, ca_file=str(cert)) as it:
+        async with linked(fake, tls=True, ca_file=str(certificate)) as it:
             await it.until_up()
         async with linked(fake, tls=True) as it:
             await it.until(lambda: bool(it.logged("ami.not_connected")))
             assert it.link.state.reason == "The PBX cannot be reached."
             assert "CERTIFICATE_VERIFY_FAILED" in it.logged("ami.not_connected")[0]["error"]
+
+
+async def test_nothing_is_handed_on_once_the_link_is_lost(fake: FakeAsterisk) -> None:
+    """What stands behind the end of a session in the same read belongs to no picture."""
+    async with linked(fake) as it:
+        await it.until_up()
+        fake.say(event("Hangup", Uniqueid="1.1") + event("Shutdown") + event("Hangup", Uniqueid="1.2"))
+        await it.until_up(boot=2)
+    assert [headers["Uniqueid"] for headers in it.events if headers["Event"] == "Hangup"] == ["1.1"]
 
 
 # --- what comes in
