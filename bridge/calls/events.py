@@ -25,7 +25,10 @@ ANSWERS = frozenset({
 WANTED = LIVE | ANSWERS
 
 RESYNC = "resync"
-"""How the ActionIDs of a resync's questions begin: what their answers leave out no longer exists."""
+"""How the ActionIDs of a resync's questions begin: what their answers leave out no longer exists.
+
+What follows up to a slash tells one resync from the next, such as ``resync-3/Status``.
+"""
 
 PICKUP_VARIABLES = (
     "UAPI_VIEW", "UAPI_FROM", "UAPI_TO", "UAPI_SOURCE", "UAPI_TARGET", "UAPI_MODE", "UAPI_QUEUE", "UAPI_BY",

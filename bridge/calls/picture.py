@@ -28,6 +28,9 @@ _STOPPED = (0, 16)
 
 _MODES = frozenset(mode.value for mode in Mode)
 
+_EARLY = 64
+"""How many parked channels may be heard of before they are known."""
+
 _FORGETTING = 2048
 """How many ended pickups stay known, for those who are still waiting to hear of them."""
 
@@ -69,6 +72,7 @@ class Picture:
         self._watched: dict[str, set[PickupId]] = {}
         self._stirred: set[PickupId] = set()
         self._gathering: _Gathering | None = None
+        self._early: dict[str, Parking] = {}
         self._handlers: dict[str, Callable[[Headers, float], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -108,14 +112,13 @@ class Picture:
         Returns:
             The pickups that it may concern; ended ones among them for the last time.
         """
-        name = text(event, "Event")
-        handler = self._handlers.get(name)
+        self._gather(text(event, "ActionID"))
+        handler = self._handlers.get(text(event, "Event"))
         if handler is None:
             return ()
-        if self._gathering is None and text(event, "ActionID").startswith(RESYNC):
-            self._gathering = _Gathering()
         handler(event, at)
-        if not self._stirred:
+        # While the rows of a resync come in, a pickup may be seen before its caller is: nothing is to be made of that.
+        if not self._stirred or self._gathering is not None:
             return ()
         stirred = [self.pickups[id_] for id_ in self._stirred if id_ in self.pickups]
         self._stirred.clear()
@@ -209,7 +212,7 @@ class Picture:
                     record.id,
                     record.linkedid,
                     record.channels.values(),
-                    [pickup for pickup in self.pickups_of(record.id) if not pickup.status.failed],
+                    [pickup for pickup in self.pickups_of(record.id) if pickup.id in self.board.channels],
                     record.notes,
                     self.board,
                     self._queues,
@@ -262,7 +265,9 @@ class Picture:
             return
         channel = self._channel(event)
         if channel is not None:
-            return
+            if channel.pickup is None or channel.name == text(event, "Channel"):
+                return
+            self._gone(channel, 0)  # the only ids that come again: the earlier leg's end was lost
         channel = self._new(event, at)
         if self._gathering is not None:
             self._gathering.seen.add(channel.uniqueid)
@@ -309,8 +314,11 @@ class Picture:
             channel.pickup.up = True
 
     def _rename(self, event: Headers, _: float) -> None:
-        channel, name = self._channel(event), text(event, "Newname")
-        if channel is not None and name:
+        if channel := self._channel(event):
+            self._called(channel, text(event, "Newname"))
+
+    def _called(self, channel: Channel, name: str) -> None:
+        if name and name != channel.name:
             self.board.rename(channel, name)
             channel.extension = self._numbering.of_channel(name)
             self._touch(channel)
@@ -339,13 +347,15 @@ class Picture:
     # --- bridges
 
     def _bridgeenter(self, event: Headers, _: float) -> None:
-        channel = self._channel(event)
-        if channel is None:
+        channel, bridge_id = self._channel(event), text(event, "BridgeUniqueid")
+        if self._gathering is not None and text(event, "BridgeType") == "basic":
+            self._gathering.talks(text(event, "Uniqueid"))
+        if channel is None or not bridge_id:
             return
+        if channel.taken_by is not None and channel.taken_by.bridge is None:
+            channel = channel.taken_by
         self._touch_bridge(channel.bridge)
-        bridge = self.board.bridge(
-            text(event, "BridgeUniqueid"), text(event, "BridgeType"), text(event, "BridgeTechnology")
-        )
+        bridge = self.board.bridge(bridge_id, text(event, "BridgeType"), text(event, "BridgeTechnology"))
         self.board.enter(channel, bridge)
         if bridge.conversation:
             channel.queue, channel.parking = "", None
@@ -368,17 +378,27 @@ class Picture:
             channel.parking = None
 
     def _settle(self, bridge: Bridge) -> None:
-        """A pickup leg beside somebody else in a conversation is connected."""
+        """A pickup leg beside somebody else in a conversation is connected, and one of their call.
+
+        One that came there by masquerade keeps its own Linkedid in Asterisk (seen on 16.28 and 22.10).
+        """
         if bridge.conversation and len(bridge.members) > 1:
             for member in bridge.members.values():
                 if member.pickup and not member.pickup.status.failed:
                     self._connect(member.pickup)
+                    if member.linkedid == member.uniqueid:
+                        other = next(one for one in bridge.members.values() if one is not member)
+                        self._join_call(member, other.linkedid)
         self._touch_bridge(bridge)
 
     def _hold(self, event: Headers, at: float) -> None:
         if channel := self._channel(event):
-            channel.holding = at
-            self._touch_with_partner(channel)
+            self._holds(channel, at)
+
+    def _holds(self, channel: Channel, at: float) -> None:
+        held = self.board.talks_with(channel)
+        channel.holding, channel.held = at, held.uniqueid if held else ""
+        self._touch_with_partner(channel)
 
     def _unhold(self, event: Headers, _: float) -> None:
         if channel := self._channel(event):
@@ -401,14 +421,20 @@ class Picture:
         )
         if self._gathering is not None:
             self._gathering.parked[uniqueid] = parking
-        if channel := self.board.channels.get(uniqueid):
-            if channel.parking and channel.parking.space == parking.space:
-                parking.since = channel.parking.since
-            channel.parking = parking
-            self._touch(channel)
+        channel = self.board.channels.get(uniqueid)
+        if channel is None:
+            # Parking reaches AMI on a way of its own, and may be faster than Newchannel (seen on 22.10).
+            if len(self._early) < _EARLY:
+                self._early[uniqueid] = parking
+            return
+        if channel.parking and channel.parking.space == parking.space:
+            parking.since = channel.parking.since
+        channel.parking = parking
+        self._touch(channel)
 
     def _unparked(self, event: Headers, _: float) -> None:
         uniqueid = text(event, "ParkeeUniqueid")
+        self._early.pop(uniqueid, None)
         if self._gathering is not None:
             self._gathering.parked.pop(uniqueid, None)
         if channel := self.board.channels.get(uniqueid):
@@ -436,7 +462,7 @@ class Picture:
         device, state = text(event, "Device"), text(event, "State")
         if state == "INVALID":
             self.devices.pop(device, None)
-        else:
+        elif not device.startswith(NOT_LEGS):  # a Local channel's device is named after whatever was dialled
             self.devices[device] = state
 
     # --- pickups
@@ -444,8 +470,10 @@ class Picture:
     def _new_pickup(self, id_: PickupId, at: float) -> Pickup:
         pickup = Pickup(id_, at)
         self._forget_pickups()
-        self.pickups[id_] = pickup
-        self._of_call.setdefault(id_.call, {})[id_] = pickup
+        of_call = self._of_call.setdefault(id_.call, {})
+        for known in (self.pickups, of_call):
+            known.pop(id_, None)  # an earlier try of that id: this one is younger than all others
+            known[id_] = pickup
         self._watch(id_, id_)
         return pickup
 
@@ -459,7 +487,8 @@ class Picture:
             self._dirty[record] = None
 
     def _recall(self, channel: Channel) -> None:
-        """Take up what is already known of a channel's place from a resync under way."""
+        """Take up what is already known of a channel's place: told too early, or by a resync under way."""
+        channel.parking = self._early.pop(channel.uniqueid, channel.parking)
         gathering = self._gathering
         if gathering is None:
             return
@@ -485,12 +514,16 @@ class Picture:
         """PickupChan has put a pickup leg in its target's place.
 
         A target that was answered and bridged a moment before is replaced by masquerade, and no BridgeEnter,
-        BridgeLeave or Linkedid change is ever announced for that (seen on 22.10 in one of ten such races).
+        BridgeLeave or Linkedid change is ever announced for that (seen on 22.10 in one of ten such races). AMI may
+        tell of the Pickup before it tells who has entered that bridge.
         """
         channel, target = self._channel(event), self._channel(event, "TargetUniqueid")
-        if channel is None or target is None or target.bridge is None or channel.pickup is None:
+        if channel is None or target is None or channel.pickup is None:
             return
         bridge = target.bridge
+        if bridge is None:
+            target.taken_by = channel  # if AMI tells yet that the target enters a bridge, it is not in there
+            return
         self._touch(target)
         self.board.leave(target)
         self.board.enter(channel, self.board.bridge(bridge.uniqueid, bridge.type, bridge.technology))
@@ -506,16 +539,13 @@ class Picture:
 
     def _end_pickup(self, pickup: Pickup, cause: int) -> None:
         order = pickup.order
+        record = self._by_id.get(pickup.id.call)
         if pickup.status is PickupStatus.RINGING:
-            if pickup.up or cause in _STOPPED:
-                # The guard of the dialplan let it go, or a bridge stopped it: somebody has the caller, or he left.
-                here = order is not None and order.source in self.board.channels
-                pickup.status = PickupStatus.CONFLICT if here else PickupStatus.CANCELLED
-            else:
-                pickup.status = _CAUSES.get(cause, PickupStatus.UNREACHABLE)
-            record = self._by_id.get(pickup.id.call)
+            pickup.status = self._failure(pickup, cause)
             if order and record:
                 record.notes[order.view] = PickupNote(order.taken_from, order.send_call_to, pickup.status)
+        elif order and order.mode is Mode.WAITING and record:
+            record.notes[order.view] = PickupNote(order.taken_from, order.send_call_to, pickup.status)
         self._touch_pickup(pickup)
         for uniqueid in {pickup.id, order.source if order else "", order.target if order else ""}:
             watchers = self._watched.get(uniqueid, set())
@@ -523,18 +553,42 @@ class Picture:
             if not watchers:
                 self._watched.pop(uniqueid, None)
 
+    def _failure(self, pickup: Pickup, cause: int) -> PickupStatus:
+        """Why a pickup that rang was not connected."""
+        order = pickup.order
+        if not pickup.up and cause not in _STOPPED:
+            return _CAUSES.get(cause, PickupStatus.UNREACHABLE)
+        # The guard of the dialplan let it go, or a bridge stopped it: somebody has the caller, or he left. Or else the
+        # ringing's time was over, of which 16.28 says cause 0.
+        if order is None or order.source not in self.board.channels:
+            return PickupStatus.CANCELLED
+        if not pickup.up and self.board.stands(order):
+            return PickupStatus.NO_ANSWER
+        return PickupStatus.CONFLICT
+
     def _forget_pickups(self) -> None:
+        """Forget the oldest of those that are over, never one that somebody may just be about to ask after."""
         if len(self.pickups) < _FORGETTING:
             return
-        for id_, pickup in list(self.pickups.items()):
-            if id_ not in self.board.channels:
-                del self.pickups[id_]
-                of_call = self._of_call.get(pickup.id.call, {})
-                of_call.pop(id_, None)
-                if not of_call:
-                    self._of_call.pop(pickup.id.call, None)
+        over = [id_ for id_ in self.pickups if id_ not in self.board.channels]
+        for id_ in over[: len(over) // 2]:
+            del self.pickups[id_]
+            of_call = self._of_call[id_.call]
+            del of_call[id_]
+            if not of_call:
+                del self._of_call[id_.call]
 
     # --- resync
+
+    def _gather(self, action_id: str) -> None:
+        """Begin anew with the first answer of each resync, be it only the end of an empty list.
+
+        What one that broke off has gathered may be over by the next.
+        """
+        if action_id.startswith(RESYNC):
+            resync = action_id.partition("/")[0]
+            if self._gathering is None or self._gathering.resync != resync:
+                self._gathering = _Gathering(resync)
 
     def _bridgelistitem(self, event: Headers, _: float) -> None:
         if gathering := self._gathering:
@@ -550,8 +604,8 @@ class Picture:
         channel = self._channel(event)
         if channel is None:
             channel = self._new(event, at - max(0, number(event, "Seconds")))
-        elif channel.name != text(event, "Channel"):
-            self.board.rename(channel, text(event, "Channel"))
+        else:
+            self._called(channel, text(event, "Channel"))
         channel.state = number(event, "ChannelState")
         self._parties(channel, event)
         channel.dialled = text(event, "DNID") or channel.dialled
@@ -564,6 +618,8 @@ class Picture:
                 channel.answered = answered
             if channel.pickup:
                 channel.pickup.up = True
+        if channel.pickup and linkedid not in ("", channel.uniqueid):
+            self._connect(channel.pickup)  # it has been in a conversation, and may be parked by now
         channel.put_on_hold = told.get("CHANNEL(onhold)") == "1"
         self._told_order(channel, told)
         self._recall(channel)
@@ -581,8 +637,6 @@ class Picture:
         type_, technology = self._gathering.bridges.get(bridge_id, ("", "")) if self._gathering else ("", "")
         bridge = self.board.bridge(bridge_id, type_, technology)
         self.board.enter(channel, bridge)
-        if bridge.conversation:
-            channel.queue, channel.parking = "", None
         self._settle(bridge)
 
     def _statuscomplete(self, event: Headers, at: float) -> None:
@@ -590,6 +644,7 @@ class Picture:
         if gathering is None or not text(event, "ActionID").startswith(RESYNC):
             return
         self._gathering = None
+        self._early.clear()
         for channel in list(self.board.channels.values()):
             if channel.uniqueid not in gathering.seen:
                 self._gone(channel, 0)
@@ -600,20 +655,39 @@ class Picture:
             if channel.queue and channel.uniqueid not in gathering.queued:
                 channel.queue = ""
                 self._touch(channel)
-            partner = self.board.talks_with(channel)
-            if channel.put_on_hold and partner and partner.holding is None:
-                partner.holding = at
-                self._touch_with_partner(channel)
+            self._heal_hold(channel, at)
+
+    def _heal_hold(self, channel: Channel, at: float) -> None:
+        """Date a hold that was not seen to begin, and end one that was not seen to end.
+
+        A hold that outlives the party who was put on hold has no trace in Asterisk, and is left as it is.
+        """
+        partner = self.board.talks_with(channel)
+        if partner is None:
+            return
+        if channel.put_on_hold and partner.holding is None:
+            self._holds(partner, at)
+        held = self.board.talks_with(partner)
+        over = not channel.put_on_hold and channel.partner is partner
+        if over and partner.holding is not None and held is not None and held.uniqueid == partner.held:
+            partner.holding = None
+            self._touch_with_partner(partner)
 
 
 class _Gathering:
-    """What the answers of a resync have said so far."""
+    """What the answers of a resync have said so far, and what events have said since."""
 
-    def __init__(self) -> None:
+    def __init__(self, resync: str) -> None:
+        self.resync = resync
         self.seen: set[str] = set()
         self.bridges: dict[str, tuple[str, str]] = {}
         self.parked: dict[str, Parking] = {}
         self.queued: dict[str, str] = {}
+
+    def talks(self, uniqueid: str) -> None:
+        """A channel is in a conversation now. Who was taken out of a queue is told of in no other way."""
+        self.parked.pop(uniqueid, None)
+        self.queued.pop(uniqueid, None)
 
 
 def read_order(told: Mapping[str, str]) -> Order | None:

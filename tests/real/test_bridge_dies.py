@@ -1,0 +1,222 @@
+"""The bridge is killed at each stage of a pickup, ended politely, or started late: Asterisk alone keeps the truth."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lab import AmiProxy, Bridge, Lab, Message, until
+from lab.fixtures import NewBridge, NewProxy
+from lab.numbers import NOBODY, PARK_ME
+from matrix.states import (
+    held,
+    parked,
+    parked_by_transfer,
+    queue_rings,
+    queued,
+    ringing,
+    talking,
+    via_local,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+async def test_killed_before_the_originate_arrived(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """Its Originate never left the network: nobody rings, the call rings on, and a new bridge can pick it up."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.hold(to_asterisk=True)
+    asked = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
+    await asyncio.sleep(0.1)  # there is no event for bytes that do not arrive
+    await bridge.kill()
+    await asyncio.gather(asked, return_exceptions=True)
+    proxy.cut()
+    proxy.release()
+
+    await bridge.start()
+
+    assert not lab["024"].rings
+    assert (await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)).status_code == 202
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("024", "100")
+
+
+async def test_killed_before_the_answer_to_the_originate(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """The phone rings, and nobody has heard of it: it connects all the same, and the new bridge tells what it is."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.actions = _DeafAfterOriginate(proxy)
+    asked = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
+    ring = await lab["024"].wait_for_ring()
+    assert not asked.done()
+    await bridge.kill()
+    await asyncio.gather(asked, return_exceptions=True)
+    proxy.cut()
+    proxy.release()
+
+    await bridge.start()
+
+    shown = await _view(bridge, scene.uri, scene.call, "01")
+    assert shown["pickUp"] == {"from": "0003*210", "sendCallTo": "0003*024", "status": "ringing"}
+    again = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
+    await lab["024"].accept(ring)
+    await lab.wait_together("024", "100")
+    assert len(lab["024"].rings) == 1
+
+
+class _DeafAfterOriginate(list[Message]):
+    """Holds what Asterisk says from the moment in which an Originate passes."""
+
+    def __init__(self, proxy: AmiProxy) -> None:
+        super().__init__()
+        self._proxy = proxy
+
+    def append(self, action: Message, /) -> None:
+        super().append(action)
+        if action["Action"] == "Originate":
+            self._proxy.hold(from_asterisk=True)
+
+
+async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBridge) -> None:
+    """Killed while 024 rings and started again: the caller hangs up, and 024 falls silent."""
+    bridge = await new_bridge()
+    scene = await ringing(lab, bridge)
+    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    ring = await lab["024"].wait_for_ring()
+    await bridge.kill()
+    await bridge.start()
+    shown = await _view(bridge, scene.uri, scene.call, "01")
+    assert shown["pickUp"]["status"] == "ringing"
+
+    await lab["100"].hangup()
+
+    await lab["024"].wait_closed(ring, timeout=2)
+    assert ring.established == 0
+
+
+async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
+    """Killed in the moment in which 024 answers: Asterisk connects it, and the old phone is free."""
+    for state in (ringing, talking, parked):
+        bridge = await new_bridge()
+        scene = await state(lab, bridge)
+        await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+        ring = await lab["024"].wait_for_ring()
+
+        await asyncio.gather(lab["024"].accept(ring), bridge.kill())
+
+        await lab.wait_together("024", "100")
+        await lab.reset()
+
+
+async def test_the_link_of_the_put_outlives_the_bridge(lab: Lab, new_bridge: NewBridge) -> None:
+    """After kill -9 and restart, `link.self` of the PUT's reply finds the call, connected, with the same ids."""
+    bridge = await new_bridge()
+    scene = await ringing(lab, bridge)
+    accepted = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("024", "100")
+    before = await bridge.get("@me", scene.uri, scene.call)
+    await bridge.kill()
+    await bridge.start()
+
+    link = accepted.json()["link"]["self"]
+    after = await bridge.http.get(link, headers={"Authorization": "Bearer john-token"})
+
+    assert _timeless(after.json()) == _timeless(before.json())
+    assert after.json()["phoneCallView"][1]["pickUp"]["status"] == "connected"
+
+
+def _timeless(shown: Any) -> Any:
+    """The same without times, which a restart may date anew within a second."""
+    if isinstance(shown, dict):
+        times = ("answered", "onHold", "parked", "ringing", "published")
+        return {key: key in times or _timeless(value) for key, value in shown.items()}
+    return [_timeless(each) for each in shown] if isinstance(shown, list) else shown
+
+
+async def _view(bridge: Bridge, extension: str, call: str, view: str) -> dict[str, Any]:
+    body = (await bridge.get("@me", extension, call)).json()
+    found: dict[str, Any] = next(each for each in body["phoneCallView"] if each["id"] == view)
+    return found
+
+
+async def test_one_started_in_the_middle_lists_the_same(
+    lab: Lab, bridge: Bridge, new_bridge: NewBridge
+) -> None:
+    """In each state of a call, a bridge started just then lists what one lists that saw the call begin."""
+    for state in (ringing, via_local, talking, held, parked, parked_by_transfer, queued, queue_rings):
+        scene = await state(lab, bridge)
+        late = await new_bridge()
+
+        seen, found = [_timeless(await each.calls(scene.uri)) for each in (bridge, late)]
+
+        if state is parked_by_transfer:  # re-bridging makes Asterisk forget when a call was answered
+            del seen[0]["answered"], seen[0]["phoneCallView"][0]["answered"]
+        assert _without_links(found) == _without_links(seen), state.__name__
+        await late.close()
+        await lab.reset()
+
+
+def _without_links(entries: Any) -> Any:
+    return [{key: value for key, value in entry.items() if not key.startswith("link")} for entry in entries]
+
+
+async def test_sigterm_answers_those_who_wait_and_leaves_the_pickups_alone(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """On SIGTERM new PUTs are 503, a waiting one is answered, AMI is logged off, exit is 0; 024 rings on and connects."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    waiting = asyncio.ensure_future(
+        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=30)
+    )
+    ring = await lab["024"].wait_for_ring()
+
+    stopping = asyncio.ensure_future(bridge.stop())
+    refused = await _refused(bridge, scene.uri, scene.call)
+    answered = await waiting
+
+    assert refused in ("503", "closed")
+    assert (answered.status_code, answered.headers["Preference-Applied"]) == (202, "wait=30")
+    assert await stopping == 0
+    assert proxy.count("Logoff") == 1
+    await lab["024"].accept(ring)
+    await lab.wait_together("024", "100")
+
+
+async def _refused(bridge: Bridge, extension: str, call: str) -> str:
+    """How a PUT is refused once the end has begun."""
+
+    async def tried() -> str:
+        try:
+            answer = await bridge.pick_up(extension, call, "0003*025")
+        except Exception:  # noqa: BLE001  # whatever the client library calls it
+            return "closed"
+        return "503" if answer.status_code == 503 else ""
+
+    return await until(tried, "new requests are refused", timeout=3)
+
+
+async def test_calls_that_ended_meanwhile_are_no_ghosts(lab: Lab, new_bridge: NewBridge) -> None:
+    """What was hung up while no bridge ran is not listed by the next."""
+    bridge = await new_bridge()
+    await lab["100"].dial(PARK_ME)
+    await lab.wait_waiting("100", "Park")
+    await lab["101"].dial(NOBODY)
+    await lab.wait_waiting("101", "Queue")
+    await bridge.call("0003*100")
+    await bridge.kill()
+    await lab["100"].hangup()
+    await bridge.start()
+
+    assert await bridge.calls("0003*100") == []
+    assert len(await bridge.calls("0003*101")) == 1
