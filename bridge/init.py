@@ -1,0 +1,392 @@
+"""``uapi-bridge init``: a configuration for one's own PBX, with fresh secrets, and the two files that the PBX includes."""
+
+import argparse
+import asyncio
+import getpass
+import json
+import os
+import secrets
+import socket
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from bridge import tokens
+from bridge.ami import AmiError, LinkDown, Refused, Timing
+from bridge.ami.actions import Request
+from bridge.calls import text
+from bridge.doctor.asking import Heard, open_session
+from bridge.grammar import Endpoint, Extension, GrammarError
+from bridge.includes import DIALPLAN, MANAGER, dialplan_conf, manager_conf
+from bridge.patterns import Pattern
+from bridge.settings import AmiSettings, Settings, is_loopback
+
+CONFIGURATION = "bridge.toml"
+SECRET_VARIABLE = "AMI_SECRET"  # noqa: S105 -- the name of an environment variable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pbx:
+    """What a PBX said it has.
+
+    Attributes:
+        phones: Its endpoints.
+        queues: The names of its queues.
+        silent: What it would not tell, and why.
+    """
+
+    phones: tuple[Endpoint, ...] = ()
+    queues: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How the endpoints of a PBX become extensions.
+
+    Attributes:
+        channel: ``pbx.channel``.
+        extensions: The numbers, or patterns, to configure.
+        endpoints: Exceptions, for ``pbx.endpoints``.
+        unnamed: Endpoints whose names are no numbers.
+    """
+
+    channel: str = "PJSIP/{extension}"
+    extensions: tuple[str, ...] = ()
+    endpoints: dict[str, str] = field(default_factory=dict)
+    unnamed: tuple[str, ...] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where to write; made if it is not there")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite, with new secrets, what is there already"
+    )
+    parser.add_argument(
+        "--ami-host", default="127.0.0.1", metavar="HOST", help="the PBX; default: this machine"
+    )
+    parser.add_argument("--ami-port", type=int, default=5038, metavar="PORT", help="default: 5038")
+    parser.add_argument("--ami-tls", action="store_true", help="speak TLS to the manager interface")
+    parser.add_argument(
+        "--permit",
+        metavar="ADDRESS",
+        help="address from which the PBX lets the bridge in; default: the one that this machine has towards it",
+    )
+    parser.add_argument(
+        "--read-as",
+        metavar="USER",
+        help=f"an existing manager user (read or write: call or reporting) to read the PBX's phones and queues with; its"
+        f" secret comes from {SECRET_VARIABLE} in the environment, or is asked for",
+    )
+    parser.add_argument(
+        "--extensions",
+        type=_checked(Pattern.parse),
+        nargs="+",
+        default=[],
+        metavar="NUMBER",
+        help="numbers to configure, such as '0003*210' or '0003*1??' (? is one digit); default: the PBX's phones",
+    )
+    parser.add_argument(
+        "--prefix",
+        type=_checked(Extension.parse),
+        metavar="DIGITS",
+        help="what UAPI is to see before the PBX's numbers: with 0003 the phone PJSIP/210 is extension 0003*210",
+    )
+
+
+def _checked(parse: Callable[[object], T]) -> Callable[[str], T]:
+    def check(argument: str) -> T:
+        try:
+            return parse(argument)
+        except GrammarError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return check
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the three files, and say what to do with them.
+
+    Returns:
+        0, or 1 where they are there already or the PBX could not be read.
+
+    Raises:
+        SettingsError: the options make no usable configuration.
+    """
+    folder: Path = options.directory
+    files = [folder / name for name in (CONFIGURATION, MANAGER, DIALPLAN)]
+    there = [str(file) for file in files if file.exists()]
+    if there and not options.force:
+        _complain(f"already there: {', '.join(there)}; --force overwrites, with new secrets")
+        return 1
+    try:
+        pbx = _read(options)
+    except AmiError as error:
+        _complain(f"{options.ami_host}:{options.ami_port}: {error}")
+        return 1
+    secret, token = secrets.token_hex(24), tokens.make()
+    numbers = (
+        given(options.extensions, options.prefix)
+        if options.extensions
+        else number(pbx.phones, options.prefix)
+    )
+    toml = configuration(
+        options.ami_host, options.ami_port, secret, token.sha256, numbers, pbx, tls=options.ami_tls
+    )
+    Settings.model_validate(tomllib.loads(toml))
+    permit = options.permit or _own_address(options.ami_host)
+    try:
+        for file, content in zip(
+            files,
+            (toml, manager_conf(secret=secret, permit=permit or "127.0.0.1"), dialplan_conf()),
+            strict=True,
+        ):
+            _write(file, content)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}")
+        return 1
+    for line in _next_steps(folder, token.text, numbers, pbx, permit):
+        print(line)  # noqa: T201 -- it is what the command is for
+    return 0
+
+
+# --- reading the PBX
+
+
+def _read(options: argparse.Namespace) -> Pbx:
+    if not options.read_as:
+        return Pbx()
+    ami = AmiSettings.model_validate(
+        {
+            "host": options.ami_host,
+            "port": options.ami_port,
+            "username": options.read_as,
+            "secret": _secret(options.read_as),
+            "tls": options.ami_tls,
+        }
+    )
+    return asyncio.run(read(ami))
+
+
+def _secret(username: str) -> str:
+    secret = os.environ.get(SECRET_VARIABLE)
+    if not secret and sys.stdin.isatty():
+        secret = getpass.getpass(f"secret of the manager user {username}: ")
+    if not secret:
+        raise Refused(f"{SECRET_VARIABLE} in the environment must be the secret of {username}")
+    return secret
+
+
+async def read(ami: AmiSettings, timing: Timing | None = None) -> Pbx:
+    """Ask a PBX for its phones and queues.
+
+    Args:
+        ami: Where, and as whom.
+        timing: How long to wait for answers.
+
+    Raises:
+        AmiError: it cannot be asked.
+    """
+    heard = Heard()
+    session = await open_session(ami, timing or Timing(), heard)
+    silent = []
+    try:
+        for name, what in (("DeviceStateList", "phones"), ("QueueStatus", "queues")):
+            try:
+                await session.ask(Request(name, rows=True))
+            except LinkDown:
+                raise
+            except AmiError as error:
+                silent.append(f"its {what} ({error})")
+    finally:
+        await session.close(logoff=True)
+    devices = {text(event, "Device") for event in heard.events if event["Event"] == "DeviceStateChange"}
+    queues = {text(event, "Queue") for event in heard.events if event["Event"] == "QueueParams"}
+    phones = (Endpoint.maybe(device) for device in sorted(devices))
+    return Pbx(
+        phones=tuple(phone for phone in phones if phone and not phone.startswith("Local/")),
+        queues=tuple(sorted(queue for queue in queues if queue.isprintable())),
+        silent=tuple(silent),
+    )
+
+
+# --- numbers
+
+
+def given(patterns: Iterable[Pattern], prefix: Extension | None) -> Numbers:
+    """Numbers that the operator named, long or with the prefix still to come."""
+    if prefix is None:
+        return Numbers(extensions=tuple(patterns))
+    long = tuple(one if "*" in one else f"{prefix}*{one}" for one in patterns)
+    return Numbers("PJSIP/{short}", long)
+
+
+def number(phones: Sequence[Endpoint], prefix: Extension | None) -> Numbers:
+    """Find the extensions in the names of a PBX's endpoints.
+
+    Args:
+        phones: The endpoints.
+        prefix: What UAPI shall see before numbers that have no star; None for nothing.
+    """
+    parts = [phone.partition("/")[::2] for phone in phones]
+    numeric = [(technology, name) for technology, name in parts if Extension.maybe(name)]
+    if not numeric:
+        return Numbers(unnamed=tuple(phones))
+    common = Counter(technology for technology, _ in numeric).most_common(1)[0][0]
+    short = prefix is not None and not any("*" in name for _, name in numeric)
+    extensions: dict[str, str] = {}
+    # Those of the common technology come first: a number that two have is theirs.
+    for technology, name in sorted(numeric, key=lambda one: one[0] != common):
+        extensions.setdefault(f"{prefix}*{name}" if short else name, technology)
+    template = f"{common}/{{short}}" if short else f"{common}/{{extension}}"
+    return Numbers(
+        channel=template,
+        extensions=tuple(sorted(extensions)),
+        endpoints={
+            extension: f"{technology}/{extension.rpartition('*')[2] if short else extension}"
+            for extension, technology in sorted(extensions.items())
+            if technology != common
+        },
+        unnamed=tuple(phone for phone in phones if not Extension.maybe(phone.partition("/")[2])),
+    )
+
+
+# --- writing
+
+
+def configuration(
+    host: str, port: int, secret: str, token_sha256: str, numbers: Numbers, pbx: Pbx, *, tls: bool
+) -> str:
+    """A ``bridge.toml`` with what has no good default; all other keys are in ``bridge.example.toml``."""
+    exceptions = "".join(f"{_toml(one)} = {_toml(phone)}\n" for one, phone in numbers.endpoints.items())
+    unnamed = "".join(f"# {_toml('a number')} = {_toml(phone)}\n" for phone in numbers.unnamed)
+    queues = "".join(
+        f'\n# [[queues]]\n# name = {_toml(queue)}\n# extension = "the number that callers dial"\n'
+        for queue in pbx.queues
+    )
+    return f"""\
+# The configuration of the UAPI bridge. `uapi-bridge check` says what is wrong with it, `uapi-bridge doctor` whether
+# the PBX fits; bridge.example.toml has every key there is.
+
+[http]
+host = "127.0.0.1"
+port = 8080
+
+[ami]
+host = {_toml(host)}
+port = {port}
+tls = {_toml(tls)}
+username = "uapi"
+# The same as in {MANAGER}.
+secret = {_toml(secret)}
+
+[pbx]
+# How an extension becomes an endpoint.
+channel = {_toml(numbers.channel)}
+
+# Extensions whose endpoint has another name.
+[pbx.endpoints]
+{exceptions}{unnamed}
+[[organizations]]
+id = "1"
+name = "Default Organization"
+
+# Role organization: may act for the extensions of all users of the organization.
+[[users]]
+id = "1"
+name = "Operator"
+organization = "1"
+role = "organization"
+extensions = [{_lines(numbers.extensions)}]
+{queues}
+# Its token was shown when this file was written; `uapi-bridge token` makes another.
+[[apps]]
+id = "app-1"
+user = "1"
+tokens_sha256 = [{_toml(token_sha256)}]
+"""
+
+
+def _lines(extensions: Sequence[str]) -> str:
+    rows = [
+        ", ".join(_toml(one) for one in extensions[start : start + 8])
+        for start in range(0, len(extensions), 8)
+    ]
+    return "\n" + "".join(f"    {row},\n" for row in rows) if rows else ""
+
+
+def _toml(value: str | bool) -> str:  # noqa: FBT001 -- a value like any other
+    """A value as TOML, whose texts have the escapes of JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(
+            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as out:
+            out.write(content)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _own_address(host: str) -> str | None:
+    """The address that this machine has towards a host; None where there is no way."""
+    if is_loopback(host):
+        return "127.0.0.1"
+    with suppress(OSError):
+        # Connecting a datagram socket sends nothing; it only chooses the way.
+        family, _, _, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as way:
+            way.connect(address)
+            return str(way.getsockname()[0])
+    return None
+
+
+def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: str | None) -> list[str]:
+    config = folder / CONFIGURATION
+    manager, dialplan = folder / MANAGER, folder / DIALPLAN
+    copies = f"\n       {manager} to /etc/asterisk/{MANAGER}\n       {dialplan} to /etc/asterisk/{DIALPLAN}"
+    steps = [
+        f"Copy, on the PBX and readable by Asterisk alone:{copies}",
+        f"Add to manager.conf there, which must say enabled = yes (FreePBX: manager_custom.conf):\n       #include {MANAGER}",
+        f"Add to extensions.conf there (FreePBX: extensions_custom.conf):\n       #include {DIALPLAN}",
+        "Reload Asterisk:\n       asterisk -rx 'core reload'",
+        f"Ask whether all is well:\n       uapi-bridge doctor --config {config}",
+        f"Serve:\n       uapi-bridge serve --config {config}",
+    ]
+    if permit is None:
+        steps.insert(0, f"Add a permit line for this machine's address to {manager}.")
+    if not numbers.extensions:
+        steps.insert(0, f"Write your extensions into [[users]] of {config}: none are in it yet.")
+    if numbers.unnamed:
+        steps.insert(
+            0,
+            f"Give a number to the endpoints that have none, in [pbx.endpoints] of {config}, or leave them out.",
+        )
+    if pbx.queues:
+        steps.insert(0, f"Give an extension to the queues that are to be seen, in {config}.")
+    return [
+        *(f"The PBX did not tell {what}." for what in pbx.silent),
+        f"Written: {config}, {manager}, {dialplan}; {len(numbers.extensions)} extensions.",
+        f"The token of app-1, shown only now:\n       {token}",
+        "",
+        *(f"  {place}. {step}" for place, step in enumerate(steps, 1)),
+    ]
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -1,0 +1,276 @@
+"""`uapi-bridge init`: files that fit each other and pass the checks, and never one overwritten unasked."""
+
+import argparse
+import asyncio
+import hashlib
+import re
+import tomllib
+from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami.fake import FakeAsterisk, Heard, Reply, error, listening, rows
+from bridge.grammar import Endpoint, Extension
+from bridge.includes import dialplan_conf, manager_conf, steps
+from bridge.init import Numbers, Pbx, add_arguments, configuration, number, run
+from bridge.settings import Settings, load, warnings
+
+REPOSITORY = Path(__file__).parents[1]
+FILES = ("bridge.toml", "manager.d/uapi.conf", "extensions.d/uapi.conf")
+
+
+def options(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def init(folder: Path, *words: str) -> int:
+    return run(options(str(folder), *words))
+
+
+def written(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def loaded(folder: Path) -> Settings:
+    return load(folder / "bridge.toml", {})
+
+
+def extensions(settings: Settings) -> list[str]:
+    return [str(pattern) for user in settings.users for pattern in user.extensions]
+
+
+# --- the templates
+
+
+@pytest.mark.parametrize("name", ["manager", "extensions"])
+def test_the_shipped_files_are_those_of_asterisk_conf(name: str) -> None:
+    """The package has the same text as asterisk-conf/; where this fails, copy the file from there."""
+    shipped = resources.files("bridge.includes").joinpath(f"{name}.conf").read_text("utf-8")
+    assert shipped == (REPOSITORY / "asterisk-conf" / f"{name}.d" / "uapi.conf").read_text("utf-8")
+
+
+def test_the_dialplan_is_read_as_asterisk_reads_it() -> None:
+    """Every line that is an extension is a step: priorities count up, and nothing is passed over."""
+    lines = [line for line in dialplan_conf().splitlines() if re.match(r"\s*(exten|same)\s*=>", line)]
+    read = steps()
+    assert len(read) == len(lines)
+    assert [step.priority for step in read if step.extension == "pickup"] == list(range(1, len(lines)))
+    assert (read[0].extension, read[0].application, read[0].data) == ("gone", "Hangup", "16")
+
+
+def test_names_and_addresses_go_where_they_belong() -> None:
+    """Another user, secret, address or context changes its line, and no other."""
+    changed = set(manager_conf("bridge", "s3cret", "192.0.2.7").splitlines())
+    assert changed - set(manager_conf().splitlines()) == {
+        "[bridge]",
+        "secret = s3cret",
+        "permit = 192.0.2.7/255.255.255.255",
+    }
+    assert "permit = 127.0.0.1/255.255.255.255" in changed
+    assert "permit = 2001:db8::1/ffff:ffff:" in manager_conf(permit="2001:db8::1")
+    other = dialplan_conf("elsewhere").splitlines()
+    assert [line for line in other if line not in dialplan_conf().splitlines()] == ["[elsewhere]"]
+
+
+# --- the files
+
+
+def test_three_files_that_fit_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The secret is the same in both, the token's hash is the app's, and each file is its owner's alone."""
+    assert init(tmp_path / "new", "--extensions", "0003*210", "0003*1??") == 0
+    settings = loaded(tmp_path / "new")
+    out = capsys.readouterr().out
+    secret = settings.ami.secret.get_secret_value()
+    assert f"\nsecret = {secret}\n" in (tmp_path / "new" / FILES[1]).read_text()
+    token = re.search(r"^ +([0-9a-f]{64})$", out, re.MULTILINE)
+    assert token
+    assert settings.apps[0].tokens_sha256 == (hashlib.sha256(token[1].encode()).hexdigest(),)
+    assert extensions(settings) == ["0003*210", "0003*1??"]
+    assert warnings(settings) == ()
+    assert {(tmp_path / "new" / name).stat().st_mode & 0o777 for name in FILES} == {0o600}
+    assert (tmp_path / "new" / FILES[2]).read_text() == dialplan_conf()
+    assert secret not in out
+
+
+def test_what_to_do_next_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which lines to include where, the reload, and the doctor; and that no extension is known yet."""
+    init(tmp_path)
+    out = capsys.readouterr().out
+    for words in (
+        "#include manager.d/uapi.conf",
+        "#include extensions.d/uapi.conf",
+        "core reload",
+        f"uapi-bridge doctor --config {tmp_path}/bridge.toml",
+        "Write your extensions",
+    ):
+        assert words in out
+
+
+def test_secrets_are_fresh_each_time(tmp_path: Path) -> None:
+    """Two runs have no secret and no token in common."""
+    init(tmp_path / "one")
+    init(tmp_path / "two")
+    one, two = loaded(tmp_path / "one"), loaded(tmp_path / "two")
+    assert one.ami.secret != two.ami.secret
+    assert one.apps[0].tokens_sha256 != two.apps[0].tokens_sha256
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_overwritten_unasked(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of the files there already: it is named, and none is written."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    assert init(tmp_path) == 1
+    assert str(tmp_path / name) in capsys.readouterr().err
+    assert [file.read_text() for file in tmp_path.rglob("*") if file.is_file()] == ["mine"]
+    assert init(tmp_path, "--force") == 0
+    assert (tmp_path / name).read_text() != "mine"
+    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()} == set(FILES)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence with the path, no traceback."""
+    (tmp_path / "file").write_text("")
+    assert init(tmp_path / "file") == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_the_pbx_elsewhere_lets_this_machine_in(tmp_path: Path) -> None:
+    """For a PBX on another machine its file permits the address given; the bridge's has the host."""
+    init(
+        tmp_path, "--ami-host", "pbx.example.org", "--ami-port", "5039", "--ami-tls", "--permit", "192.0.2.7"
+    )
+    settings = loaded(tmp_path)
+    assert (settings.ami.host, settings.ami.port, settings.ami.tls) == ("pbx.example.org", 5039, True)
+    assert "permit = 192.0.2.7/255.255.255.255" in (tmp_path / FILES[1]).read_text()
+
+
+def test_a_number_that_is_none_is_a_wrong_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line says what a number looks like."""
+    with pytest.raises(SystemExit) as wrong:
+        options(".", "--extensions", "desk-7")
+    assert wrong.value.code == 2
+    assert "must be an extension number" in capsys.readouterr().err
+
+
+# --- numbers
+
+
+def phones(*names: str) -> list[Endpoint]:
+    return [Endpoint.parse(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "prefix", "expected"),
+    [
+        ((), None, Numbers()),
+        (("PJSIP/0003*210", "PJSIP/0003*024"), None, Numbers(extensions=("0003*024", "0003*210"))),
+        (("PJSIP/210",), None, Numbers(extensions=("210",))),
+        (("PJSIP/210",), "0003", Numbers("PJSIP/{short}", ("0003*210",))),
+        (("PJSIP/0003*210",), "0004", Numbers(extensions=("0003*210",))),
+        (("SIP/1", "SIP/2", "PJSIP/3"), None, Numbers("SIP/{extension}", ("1", "2", "3"), {"3": "PJSIP/3"})),
+        (("SIP/1", "SIP/2", "PJSIP/2"), None, Numbers("SIP/{extension}", ("1", "2"))),
+        (
+            ("SIP/1", "SIP/2", "PJSIP/3"),
+            "9",
+            Numbers("SIP/{short}", ("9*1", "9*2", "9*3"), {"9*3": "PJSIP/3"}),
+        ),
+        (("PJSIP/210", "PJSIP/trunk"), None, Numbers(extensions=("210",), unnamed=("PJSIP/trunk",))),
+    ],
+)
+def test_names_of_phones_become_extensions(
+    names: tuple[str, ...], prefix: str | None, expected: Numbers
+) -> None:
+    """The technology that most have is the template; the rest are exceptions, and names that are no numbers are told."""
+    assert number(phones(*names), Extension(prefix) if prefix else None) == expected
+
+
+# --- reading the PBX
+
+
+@pytest.fixture
+async def pbx(anyio_backend: str) -> AsyncIterator[FakeAsterisk]:
+    """A PBX with some phones, a trunk and a queue."""
+    assert anyio_backend == "asyncio"
+    fake = FakeAsterisk()
+    devices = ("PJSIP/210", "PJSIP/trunk", "PJSIP/024", "Queue:support_avail", "SIP/555", "Local/1@x")
+    listed = [("DeviceStateChange", {"Device": one, "State": "UNAVAILABLE"}) for one in devices]
+    fake.answers["DeviceStateList"] = lambda heard: rows(heard, "DeviceStateListComplete", *listed)
+    queue = ("QueueParams", {"Queue": "support"})
+    fake.answers["QueueStatus"] = lambda heard: rows(heard, "QueueStatusComplete", queue)
+    async with listening(fake) as running:
+        yield running
+
+
+async def init_from(fake: FakeAsterisk, folder: Path, *words: str) -> int:
+    return await asyncio.to_thread(init, folder, "--ami-port", str(fake.port), "--read-as", "admin", *words)
+
+
+@pytest.mark.anyio
+async def test_the_phones_of_the_pbx_are_the_extensions(
+    pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbers become extensions, other names and queues are offered in comments, and the check passes."""
+    monkeypatch.setenv("AMI_SECRET", "secret-of-admin")
+    assert await init_from(pbx, tmp_path, "--prefix", "0003") == 0
+    settings = loaded(tmp_path)
+    assert (settings.pbx.channel, extensions(settings)) == (
+        "PJSIP/{short}",
+        ["0003*024", "0003*210", "0003*555"],
+    )
+    assert settings.endpoints().endpoint(Extension("0003*555")) == "SIP/555"
+    toml = (tmp_path / "bridge.toml").read_text()
+    assert '"a number" = "PJSIP/trunk"' in toml
+    assert '# name = "support"' in toml
+    out = capsys.readouterr().out
+    assert "3 extensions" in out
+    assert pbx.of("Login")[0]["Username"] == ["admin"]
+    assert "secret-of-admin" not in out + toml
+
+
+def _denied(heard: Heard) -> Reply:
+    return error(heard, "Permission denied")
+
+
+@pytest.mark.anyio
+async def test_a_user_who_may_not_read_is_told(
+    pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files are written without extensions, and what was not told is said."""
+    monkeypatch.setenv("AMI_SECRET", "secret-of-admin")
+    pbx.answers |= {"DeviceStateList": _denied, "QueueStatus": _denied}
+    assert await init_from(pbx, tmp_path) == 0
+    assert extensions(loaded(tmp_path)) == []
+    assert "did not tell its phones (Permission denied)" in capsys.readouterr().out
+
+
+@pytest.mark.anyio
+async def test_a_pbx_that_cannot_be_read_leaves_nothing_written(
+    pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong secret, or none at all: a sentence, exit status 1, no file."""
+    pbx.answers["Login"] = lambda heard: error(heard, "Authentication failed")
+    monkeypatch.delenv("AMI_SECRET", raising=False)
+    assert await init_from(pbx, tmp_path) == 1
+    assert "AMI_SECRET" in capsys.readouterr().err
+    monkeypatch.setenv("AMI_SECRET", "wrong")
+    assert await init_from(pbx, tmp_path) == 1
+    assert "Authentication failed" in capsys.readouterr().err
+    assert written(tmp_path) == []
+
+
+def test_a_name_with_quotes_stays_a_name() -> None:
+    """What a PBX calls its queues cannot break the file."""
+    queues = ('a "quoted" \\ name', "# [[apps]]")
+    read: dict[str, Any] = tomllib.loads(
+        configuration("127.0.0.1", 5038, "s", "0" * 64, Numbers(), Pbx(queues=queues), tls=False)
+    )
+    assert "queues" not in read
+    assert len(read["apps"]) == 1
