@@ -162,7 +162,10 @@ class Asterisk:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"Asterisk ended while starting:\n{self.console()[-2000:]}")
         try:
-            if "fully booted" not in await self.cli("core waitfullybooted"):
+            said = await self.cli(
+                "core waitfullybooted", timeout=1
+            )  # one that comes very early is never answered
+            if "fully booted" not in said:
                 return False
             return self._endpoint in await self.cli("pjsip show endpoints") and self._listens()
         except OSError:
