@@ -111,13 +111,14 @@ class Lab:
         await self.asterisk.close()
 
     async def revive(self) -> None:
-        """Start Asterisk again after ``asterisk.kill`` or ``stop``: every call is gone, every phone registered.
+        """Start Asterisk again after ``asterisk.kill`` or ``stop``, or find it again after a restart: every call is gone, every phone registered.
 
         A killed Asterisk may have forgotten the contacts of its last second. The company is gone as well:
         ``gather_company`` calls it together again.
         """
         await self.ami.close()
-        await self.asterisk.start()
+        if not self.asterisk.running:
+            await self.asterisk.start()
         self._ami = Ami(self.asterisk.witness)
         await self._ami.connect()
         await asyncio.gather(*(phone.restart() for phone in self.phones.values()))

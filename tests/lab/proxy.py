@@ -38,6 +38,7 @@ class AmiProxy:
         """How many were opened so far."""
         self._up, self._down = _Gate(), _Gate()
         self._refuse = False
+        self._swallowed: frozenset[str] = frozenset()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -92,6 +93,10 @@ class AmiProxy:
         self._up.open.set()
         self._down.open.set()
 
+    def swallow(self, *names: str) -> None:
+        """Let actions of these names vanish on their way to Asterisk; none, without one."""
+        self._swallowed = frozenset(names)
+
     def cut(self, *, refuse: bool = False) -> None:
         """Close every connection on both sides.
 
@@ -137,7 +142,10 @@ class AmiProxy:
                 await gate.open.wait()
                 if gate is self._up:
                     self.to_asterisk += data
+                    before = len(self.actions)
                     pending = self._note(pending + data)
+                    if self._swallowed.intersection(action["Action"] for action in self.actions[before:]):
+                        continue
                 sink.write(data)
                 await sink.drain()
         sink.transport.abort()

@@ -119,6 +119,7 @@ class Bridge:
         more: str = "",
         environment: Mapping[str, str] | None = None,
         config: str | None = None,
+        ready: bool = True,
     ) -> None:
         """Describe the service; ``start`` brings it up.
 
@@ -129,7 +130,9 @@ class Bridge:
             more: More TOML, at the end.
             environment: More environment variables, such as BRIDGE_UAPI__WAIT.
             config: The whole TOML instead of the lab's; ``{port}`` and ``{ami_port}`` are filled in.
+            ready: Whether ``async with`` waits until it has the PBX's calls, or only until it takes connections.
         """
+        self._ready = ready
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = Path(tempfile.mkdtemp(prefix="uapi-bridge-"))
@@ -147,7 +150,7 @@ class Bridge:
 
     async def __aenter__(self) -> Self:
         try:
-            await self.start()
+            await self.start(ready=self._ready)
         except BaseException:
             await self.close()
             raise

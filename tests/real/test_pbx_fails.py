@@ -1,0 +1,291 @@
+"""The PBX and the network fail: 503 at once, never an old picture, nothing replayed, and all well again soon."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from lab import AmiProxy, Bridge, Lab, until
+from lab.fixtures import NewBridge, NewLab, NewProxy
+from lab.numbers import PARK_ME
+from matrix.states import CALLED, CALLER, ringing
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+PHONES = (CALLER, CALLED, "0003*024")
+
+
+async def _unavailable(bridge: Bridge, within: float) -> float:
+    """Wait until the API says 503 properly; how long that took, in seconds."""
+    started = time.monotonic()
+
+    async def refused() -> bool:
+        answer = await bridge.get("@me", CALLED)
+        return answer.status_code == 503
+
+    await until(refused, "the API says 503", timeout=within + 2)
+    took = time.monotonic() - started
+    answer = await bridge.get("@me", CALLED)
+    assert answer.json()["error"]["code"] == "pbx_unavailable"
+    assert int(answer.headers["Retry-After"]) > 0
+    put = await bridge.pick_up(CALLED, "0" * 20, "0003*024")
+    assert (put.status_code, put.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert took <= within
+    return took
+
+
+async def _well_again(lab: Lab, bridge: Bridge, within: float = 10) -> None:
+    """Wait until there is a picture again, without ghosts; then a ringing call is picked up."""
+
+    async def answers() -> bool:
+        return (await bridge.get("@me", CALLED)).status_code == 200
+
+    await until(answers, "the API answers again", timeout=within)
+    assert await bridge.calls(CALLED) == []
+    scene = await ringing(lab, bridge)
+    accepted = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    assert accepted.status_code == 202, accepted.text
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("024", "100")
+
+
+async def test_a_cut_connection(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
+    """The AMI connection is cut while a call rings and a pickup waits: 503 within 1 s, and no second ring later."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    waiting = asyncio.ensure_future(
+        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=20)
+    )
+    ring = await lab["024"].wait_for_ring()
+
+    proxy.cut(refuse=True)
+
+    await _unavailable(bridge, within=1)
+    told = await waiting
+    assert (told.status_code, told.json()["error"]["code"]) == (503, "pbx_unavailable")
+    await lab["100"].hangup()
+    await lab["210"].wait_closed()
+    proxy.clear()
+    proxy.allow()
+    # The new connection finds a ring whose caller is gone, and ends it; nothing is asked a second time.
+    await lab["024"].wait_closed(ring, timeout=10)
+    assert proxy.count("Originate") == 0
+    await _well_again(lab, bridge)
+
+
+async def test_an_originate_under_way_is_not_sent_again(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """The link breaks before an Originate is answered: the client hears 503, and no phone rings after the outage."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.hold(to_asterisk=True)
+    waiting = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
+    await asyncio.sleep(0.1)  # there is no event for bytes that do not arrive
+    proxy.cut()
+    proxy.release()
+
+    assert (await waiting).status_code == 503
+    await until(_reconnected(bridge), "the API answers again", timeout=10)
+    assert proxy.count("Originate") == 0
+    assert not lab["024"].rings
+
+
+def _reconnected(bridge: Bridge) -> Callable[[], Awaitable[bool]]:
+    async def reconnected() -> bool:
+        return (await bridge.get("@me", CALLED)).status_code == 200
+
+    return reconnected
+
+
+async def test_a_peer_that_vanished_without_a_word(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """A half-open connection: no byte comes any more. 503 within 10 s, and well again when the network is."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+
+    proxy.silence()
+
+    await _unavailable(bridge, within=10)
+    proxy.cut()
+    proxy.release()
+    await _well_again(lab, bridge)
+
+
+async def test_a_slow_pbx(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
+    """AMI answers seconds late, but it does: the pickup is late, and true."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.hold(from_asterisk=True)
+    waiting = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
+    asyncio.get_running_loop().call_later(2, proxy.release)
+
+    assert (await waiting).status_code == 202
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("024", "100")
+
+
+@pytest.fixture
+async def doomed(new_lab: NewLab) -> Lab:
+    """A PBX of the test's own, to be stopped, killed and frozen."""
+    return await new_lab(phones=PHONES, company=False)
+
+
+async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: NewBridge) -> None:
+    """`core stop now`, kill -9, SIGSTOP and `core restart now`, each while a call is up: no ghost survives."""
+    bridge = await new_bridge(doomed.asterisk.ami)
+    for fault in ("core stop now", "kill", "freeze", "core restart now"):
+        await ringing(doomed, bridge)
+        match fault:
+            case "core stop now":
+                await doomed.asterisk.stop()
+                await _unavailable(bridge, within=1)
+                await doomed.revive()
+            case "kill":
+                await doomed.asterisk.kill()
+                await _unavailable(bridge, within=1)
+                await doomed.revive()
+            case "freeze":
+                doomed.asterisk.freeze()
+                await _unavailable(bridge, within=10)
+                doomed.asterisk.thaw()
+                await doomed.reset()
+            case _:
+                await doomed.asterisk.cli("core restart now")
+                await _unavailable(bridge, within=1)
+                await until(_booted(doomed), "Asterisk is up again", timeout=15)
+                await doomed.revive()
+        await _well_again(doomed, bridge)
+        await doomed.reset()
+
+
+def _booted(lab: Lab) -> Callable[[], Awaitable[bool]]:
+    async def booted() -> bool:
+        try:
+            return "fully booted" in await lab.asterisk.cli("core waitfullybooted")
+        except OSError:
+            return False
+
+    return booted
+
+
+async def test_reloads_disturb_nothing(doomed: Lab, new_bridge: NewBridge) -> None:
+    """`core reload` and `manager reload` while a pickup rings: it goes on, and connects."""
+    bridge = await new_bridge(doomed.asterisk.ami)
+    scene = await ringing(doomed, bridge)
+    waiting = asyncio.ensure_future(
+        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=10)
+    )
+    ring = await doomed["024"].wait_for_ring()
+
+    await doomed.asterisk.cli("core reload")
+    await doomed.asterisk.cli("manager reload")
+    await doomed["024"].accept(ring)
+
+    assert (await waiting).status_code == 200
+    await doomed.wait_together("024", "100")
+
+
+async def test_a_context_that_is_not_loaded(doomed: Lab, new_bridge: NewBridge) -> None:
+    """Without the include file a PUT is 503 and names it, and no phone rings; it works right after a reload."""
+    file = doomed.asterisk.folder / "etc" / "extensions.d" / "uapi.conf"
+    text = file.read_text()
+    file.write_text("; not included\n")
+    await doomed.asterisk.cli("dialplan reload")
+    bridge = await new_bridge(doomed.asterisk.ami)
+    scene = await ringing(doomed, bridge)
+
+    refused = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert "extensions.d/uapi.conf" in refused.json()["error"]["message"]
+    assert not doomed["024"].rings
+    file.write_text(text)
+    await doomed.asterisk.cli("dialplan reload")
+    assert (await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)).status_code == 202
+    await doomed["024"].accept(await doomed["024"].wait_for_ring())
+    await doomed.wait_together("024", "100")
+
+
+async def test_a_context_that_went_away(doomed: Lab, new_bridge: NewBridge) -> None:
+    """The include file is lost while the bridge runs: Asterisk refuses the Originate, and the PUT is 503."""
+    bridge = await new_bridge(doomed.asterisk.ami)
+    scene = await ringing(doomed, bridge)
+    (doomed.asterisk.folder / "etc" / "extensions.d" / "uapi.conf").write_text("; lost\n")
+    await doomed.asterisk.cli("dialplan reload")
+
+    refused = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert not doomed["024"].rings
+
+
+async def test_a_wrong_password_and_too_few_rights(doomed: Lab, new_bridge: NewBridge) -> None:
+    """Neither is silence: the API says 503 with the reason, and so does the log; the secret stands in neither."""
+    login = doomed.asterisk.ami
+    config = (doomed.asterisk.folder / "etc" / "manager.d" / "uapi.conf").read_text()
+    wrong = await new_bridge(login, environment={"BRIDGE_AMI__SECRET": "not-the-secret"}, ready=False)
+    answer = await wrong.get("@me", CALLED)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert "login" in answer.json()["error"]["message"]
+    assert "not-the-secret" not in answer.text + wrong.log()
+
+    poor = config.replace("write = originate,call,reporting", "write = originate,call")
+    assert poor != config
+    (doomed.asterisk.folder / "etc" / "manager.d" / "uapi.conf").write_text(poor)
+    await doomed.asterisk.cli("manager reload")
+    bridge = await new_bridge(login, ready=False)
+
+    async def told() -> bool:
+        answer = await bridge.get("@me", CALLED)
+        return answer.status_code == 503 and "rights" in answer.json()["error"]["message"]
+
+    await until(told, "the API tells of the rights", timeout=5)
+
+
+async def test_an_action_without_an_answer_is_told(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """The link lives, but one action gets no answer (Asterisk has had deadlocks around pickup): 503 and a loud log."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.swallow("Getvar")
+
+    answer = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert "core show locks" in bridge.log()
+    proxy.swallow()
+    await lab["100"].hangup()
+
+
+async def test_a_picture_from_before_is_never_shown(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """A parked caller leaves while the link is down: the first 200 afterwards does not list him."""
+    proxy: AmiProxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    await lab["100"].dial(PARK_ME)
+    await lab.wait_waiting("100", "Park")
+    await bridge.call(CALLER)
+    proxy.cut(refuse=True)
+    await _unavailable(bridge, within=1)
+    await lab["100"].hangup()
+    proxy.allow()
+
+    first: list[dict[str, object]] = []
+
+    async def answers() -> bool:
+        answer = await bridge.get("@me", CALLER)
+        if answer.status_code == 200:
+            first.extend(answer.json()["entry"])
+        return answer.status_code == 200
+
+    await until(answers, "the API answers again", timeout=10)
+    assert first == []
