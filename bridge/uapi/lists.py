@@ -49,7 +49,7 @@ class ListParameters(Model):
         None, description="How to compare it; equals where not given. inArray takes a list with commas."
     )
     filter_value: str | None = Field(
-        None, description="What to compare it with: a phone call's id, or a date."
+        None, min_length=1, description="What to compare it with: a phone call's id, or a date."
     )
     fields_: Annotated[
         str | None,

@@ -100,20 +100,30 @@ class SelfLink(Model):
     self_: str = Field(alias="self", description="An absolute URI, without any token.")
 
 
-class PhoneCall(Model):
-    """A call that is in the system now."""
+class ListedPhoneCall(Model):
+    """A call that is in the system now, with the members that were asked for."""
 
-    id: str = Field(description="The same for the whole life of the call.", examples=["b817d2618fe6f1804333"])
+    id: str | None = Field(
+        None, description="The same for the whole life of the call.", examples=["b817d2618fe6f1804333"]
+    )
     extension: str | None = Field(None, examples=["0003*210"])
     owner_id: str | None = Field(None, description="The organization's id.", examples=["3"])
     owner_name: str | None = Field(
         None, description="The organization's name.", examples=["Default Organization"]
     )
     answered: Date | None = None
-    published: Date = Field(description="When the call was placed.")
-    phone_call_view: list[PhoneCallView]
+    published: Date | None = Field(None, description="When the call was placed.")
+    phone_call_view: list[PhoneCallView] | None = Field(None, description="One for each party.")
     link: SelfLink | None = None
     links: SelfLink | None = None
+
+
+class PhoneCall(ListedPhoneCall):
+    """A call that is in the system now."""
+
+    id: str = Field(description="The same for the whole life of the call.", examples=["b817d2618fe6f1804333"])
+    published: Date = Field(description="When the call was placed.")
+    phone_call_view: list[PhoneCallView] = Field(description="One for each party.")
 
 
 class Paging(Model):
@@ -126,7 +136,7 @@ class Paging(Model):
 class Collection(Model):
     """A page of phone calls, ordered by published and id."""
 
-    entry: list[PhoneCall]
+    entry: list[ListedPhoneCall]
     total_results: int
     items_per_page: int
     start_index: int
@@ -144,8 +154,11 @@ class Collection(Model):
         return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
 
 
-class SinglePhoneCall(Collection, PhoneCall):
-    """One phone call, as itself (the seed) and as a collection of one (every other client)."""
+class SinglePhoneCall(Collection, ListedPhoneCall):
+    """One phone call, as itself (the seed) and as a collection of one (every other client).
+
+    Without what makes it one where there is no such call now.
+    """
 
     def to_json(self, fields: frozenset[str] | None = None) -> bytes:
         """As JSON, without what is absent.
@@ -158,20 +171,6 @@ class SinglePhoneCall(Collection, PhoneCall):
             include = dict.fromkeys((*Collection.model_fields, *fields), True)
             include["entry"] = {"__all__": set(fields)}
         return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
-
-
-class MaybePhoneCall(Collection):
-    """A phone call, as itself and as a collection of one; without what makes it one where there is none now."""
-
-    id: str | None = Field(None, examples=["b817d2618fe6f1804333"])
-    extension: str | None = Field(None, examples=["0003*210"])
-    owner_id: str | None = Field(None, examples=["3"])
-    owner_name: str | None = Field(None, examples=["Default Organization"])
-    answered: Date | None = None
-    published: Date | None = None
-    phone_call_view: list[PhoneCallView] | None = None
-    link: SelfLink | None = None
-    links: SelfLink | None = None
 
 
 class Accepted(Model):
@@ -289,7 +288,7 @@ __all__ = [
     "Collection",
     "ErrorBody",
     "ErrorDetail",
-    "MaybePhoneCall",
+    "ListedPhoneCall",
     "Model",
     "Paging",
     "PhoneCall",

@@ -7,6 +7,7 @@ passed over: they mean nothing here, and no two clients agree on them.
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import parse_qsl, unquote_plus
 
 from pydantic import ConfigDict, Field
@@ -38,9 +39,9 @@ class TokenRequest(Model):
 
     model_config = ConfigDict(alias_generator=None)
 
-    grant_type: str = Field(examples=["client_credentials"])
-    client_id: str = Field(examples=["demo-app"])
-    client_secret: str = Field(examples=["5b1c..."])
+    grant_type: Literal["client_credentials"] = Field(examples=["client_credentials"])
+    client_id: str = Field(min_length=1, examples=["demo-app"])
+    client_secret: str = Field(min_length=1, examples=["the App's secret"])
 
 
 class Token(Model):

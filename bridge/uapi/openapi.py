@@ -72,7 +72,7 @@ def _without_null(schema: Any) -> Any:
     kept = {
         name: _without_null(value)
         for name, value in schema.items()
-        if not (name == "default" and value is None) and not (name == "title" and isinstance(value, str))
+        if value is not None and not (name == "title" and isinstance(value, str))
     }
     options = [one for one in kept.get("anyOf", ()) if one != {"type": "null"}]
     if len(options) == 1:

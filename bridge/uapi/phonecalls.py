@@ -27,7 +27,6 @@ from bridge.uapi.errors import ApiError, translate
 from bridge.uapi.models import (
     Accepted,
     Collection,
-    MaybePhoneCall,
     PhoneCall,
     PhoneCallAction,
     SinglePhoneCall,
@@ -147,7 +146,7 @@ class PhoneCalls:
             query=lists.ListParameters,
             headers=_IF_CHANGED,
             replies={
-                200: Reply("The phone call.", MaybePhoneCall, seed.SINGLE, _CHANGED),
+                200: Reply("The phone call.", SinglePhoneCall, seed.SINGLE, _CHANGED),
                 304: Reply("Nothing has changed."),
             },
             errors=(*_COMMON, *_LISTING, "pc_phonecall_invalid"),
@@ -213,7 +212,7 @@ class PhoneCalls:
             "paging": page.paging,
         }
         if not page.calls:
-            return _unless_known(request, Collection(entry=[], **members).to_json(query.fields))
+            return _unless_known(request, SinglePhoneCall(entry=[], **members).to_json())
         shown = self._present(page.calls[0], address, base)
         single = SinglePhoneCall(**dict(shown), entry=[shown], **members)
         return _unless_known(request, single.to_json(query.fields))

@@ -64,7 +64,7 @@ class ScriptedLink:
         default_factory=lambda: LinkState(up=True, reason="", context_loaded=True, asterisk="22.10.1", boot=1)
     )
     phone: str = "rings"
-    """What the phone of sendCallTo does: rings, answers, is unreachable or silent; ``ends <cause>``; ``link lost``."""
+    """What the phone of sendCallTo does: rings, answers (later), is unreachable or silent; ``ends <cause>``; ``link lost``."""
     sent: list[tuple[Any, ...]] = field(default_factory=list)
     originated: list[Originate] = field(default_factory=list)
     rang: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,6 +100,8 @@ class ScriptedLink:
         soon = asyncio.get_running_loop().call_later
         if self.phone == "answers":
             soon(0.01, self.answer_now)
+        elif self.phone == "answers later":
+            soon(2, self.answer_now)
         elif self.phone.startswith("ends "):
             soon(0.01, lambda: self.event("Hangup", Uniqueid=originate.pickup, Cause=self.phone[5:]))
         elif self.phone == "link lost":

@@ -1,0 +1,217 @@
+"""The real server on a real socket: bytes in, bytes out, and the end of it."""
+
+import contextlib
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from bridge.grammar import CallId
+from bridge.uapi.server import canonical_case
+from uapi.served import served
+from uapi.world import EPOCH, TOKENS, path, pickup
+
+CALL = CallId.of(f"{EPOCH}.7")
+
+
+def _connect(address: str) -> socket.socket:
+    parts = urlsplit(address)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    connection.settimeout(20)
+    return connection
+
+
+def _ask(address: str, request: bytes) -> tuple[list[str], bytes]:
+    """Send bytes, and read one reply: its head's lines and its body."""
+    with _connect(address) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(request)
+        return _reply(connection)
+
+
+def _reply(connection: socket.socket) -> tuple[list[str], bytes]:
+    received = b""
+    while b"\r\n\r\n" not in received and (data := connection.recv(65536)):
+        received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    length = next((int(one.split(": ")[1]) for one in lines if one.startswith("Content-Length")), 0)
+    while len(body) < length and (data := connection.recv(65536)):
+        body += data
+    return lines, body
+
+
+def _put(prefer: str = "") -> bytes:
+    body = json.dumps(pickup()).encode()
+    return (
+        f"PUT {path(CALL)} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TOKENS['john']}\r\n{prefer}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def test_header_names_are_written_as_usual() -> None:
+    """Clients of old look for Content-Type by that very name; values and the status line are left alone."""
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: a: b\r\nx-request-id: c\r\netag: d\r\nwww-authenticate: e\r\n\r\n"
+    )
+    assert canonical_case(head) == (
+        b"HTTP/1.1 200 OK\r\nContent-Type: a: b\r\nX-Request-Id: c\r\nETag: d\r\nWWW-Authenticate: e\r\n\r\n"
+    )
+
+
+def test_every_reply_of_the_server_has_them() -> None:
+    """Good and bad, by a route and by the server itself."""
+    token = f"Authorization: Bearer {TOKENS['john']}\r\n"
+    with served() as service:
+        for request in (
+            f"GET {path()} HTTP/1.1\r\nHost: h\r\n{token}\r\n",
+            f"GET {path()} HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /nowhere HTTP/1.0\r\n\r\n",
+            "NONSENSE\r\n\r\n",
+        ):
+            lines, body = _ask(service.address, request.encode())
+            names = [line.split(":")[0] for line in lines[1:]]
+            assert "Content-Type" in names
+            assert all(part[0].isupper() for name in names for part in name.split("-"))
+            assert "Server" not in names
+            assert json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414, "uri_too_long"),
+        (b"GET /?" + b"a" * 80_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414, "uri_too_long"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"a: b\r\n" * 10_000 + b"\r\n", 431, "headers_too_large"),
+        (b"STEAL / HTTP/1.1\r\nHost: h\r\n\r\n", 501, "request_not_implemented"),
+        (b"GET /\x00 HTTP/1.1\r\nHost: h\r\n\r\n", 400, "request_invalid"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "request_invalid"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", 400, "request_invalid"),
+    ],
+)
+def test_what_the_server_refuses_has_the_error_object(request_: bytes, status: int, code: str) -> None:
+    """And the connection is closed: what follows cannot be understood."""
+    with served() as service:
+        lines, body = _ask(service.address, request_)
+    assert lines[0].startswith(f"HTTP/1.1 {status} ")
+    assert "Connection: close" in lines
+    assert json.loads(body)["error"]["code"] == code
+
+
+def test_sigterm_ends_an_idle_service_at_once() -> None:
+    """With status 0, after the link has logged off."""
+    with served() as service, _connect(service.address) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        _reply(idle)
+        started = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert service.end() == (0, "logged off: True\n")
+    assert time.monotonic() - started < 3
+
+
+def test_sigterm_refuses_the_new_and_answers_the_waiting() -> None:
+    """503 for a new PUT; 202 for one whose phone still rings at the deadline; status 0 within 10 s."""
+    with served() as service, _connect(service.address) as waiting:
+        waiting.sendall(_put("Prefer: wait=50\r\n"))
+        service.wait_for("pickup rings")
+        with _connect(service.address) as other:
+            started = time.monotonic()
+            service.signal(signal.SIGTERM)
+            refused: list[str] = []
+            while not refused or not refused[0].startswith("HTTP/1.1 503"):
+                with contextlib.suppress(OSError):
+                    other.sendall(_put())
+                    refused, body = _reply(other)
+            assert json.loads(body)["error"]["code"] == "pbx_unavailable"
+            assert any(line.startswith("Retry-After: ") for line in refused)
+        fresh, _ = _ask(service.address, _put())
+        assert fresh[0].startswith("HTTP/1.1 503")
+        lines, _ = _reply(waiting)
+        assert lines[0].startswith("HTTP/1.1 202")
+        assert "Preference-Applied: wait=50" in lines
+        assert service.end() == (0, "logged off: True\n")
+    assert time.monotonic() - started < 10
+
+
+def test_sigterm_lets_the_waiting_have_their_outcome() -> None:
+    """If it comes before the deadline."""
+    with served(phone="answers later") as service, _connect(service.address) as waiting:
+        waiting.sendall(_put("Prefer: wait=50\r\n"))
+        service.wait_for("pickup rings")
+        service.signal(signal.SIGTERM)
+        lines, body = _reply(waiting)
+        assert service.end()[0] == 0
+    assert lines[0].startswith("HTTP/1.1 200")
+    assert json.loads(body)["phoneCallView"][1]["pickUp"]["status"] == "connected"
+
+
+def test_a_second_signal_ends_it_now() -> None:
+    """Whoever waits is left."""
+    with served() as service, _connect(service.address) as waiting:
+        waiting.sendall(_put("Prefer: wait=50\r\n"))
+        service.wait_for("pickup rings")
+        started = time.monotonic()
+        service.signal(signal.SIGINT)
+        while not _ask(service.address, b"GET /readyz HTTP/1.0\r\n\r\n")[0][0].startswith("HTTP/1.1 503"):
+            pass
+        service.signal(signal.SIGINT)
+        service.end()
+    assert time.monotonic() - started < 4
+
+
+def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-out", certificate, "-keyout", key,
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+def _peer(address: str) -> bytes:
+    """The certificate that a new connection is shown."""
+    parts = urlsplit(address)
+    assert (parts.scheme, parts.hostname) == ("https", "127.0.0.1")
+    return ssl.get_server_certificate(("127.0.0.1", parts.port or 0)).encode()
+
+
+def test_certificates_are_read_again_at_sighup(tmp_path: Path) -> None:
+    """For new connections; a pair that cannot be used changes nothing."""
+    certificate, key = _certificate(tmp_path, "old")
+    new_certificate, new_key = _certificate(tmp_path, "new")
+    http = {"port": 0, "tls_cert": str(certificate), "tls_key": str(key)}
+    with served({"http": http}) as service:
+        old = _peer(service.address)
+        assert old.split() == certificate.read_bytes().split()
+        certificate.write_bytes(b"broken")
+        service.signal(signal.SIGHUP)
+        service.wait_for("certificate not reloaded")
+        assert _peer(service.address) == old
+        new_certificate.replace(certificate)
+        new_key.replace(key)
+        service.signal(signal.SIGHUP)
+        service.wait_for("certificate reloaded")
+        assert _peer(service.address).split() == certificate.read_bytes().split()
+        service.signal(signal.SIGTERM)
+        assert service.end()[0] == 0
+
+
+def test_sighup_without_tls_does_no_harm() -> None:
+    """There is nothing to read again."""
+    with served() as service:
+        service.signal(signal.SIGHUP)
+        service.wait_for("nothing to reload: the API is served without TLS")
+        lines, _ = _ask(service.address, b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert lines[0] == "HTTP/1.1 200 OK"
