@@ -1,0 +1,70 @@
+"""What the bridge asks of the PBX: a handful of actions a pickup, nothing for calls, a Ping every few seconds."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from lab import Lab
+from lab.fixtures import NewBridge, NewProxy
+from matrix.states import ringing, talking
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+LISTS = ("Status", "BridgeList", "ParkedCalls", "QueueStatus", "DeviceStateList", "CoreShowChannels")
+
+
+async def test_calls_cost_the_pbx_nothing(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
+    """Twenty calls ring, talk and end, and are listed all the while: no action but Pings goes to Asterisk."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    proxy.clear()
+    lab["210"].on_ring("accept")
+    for _ in range(20):
+        call = await lab["100"].dial("0003*210")
+        await lab["100"].wait_established(call)
+        assert len(await bridge.calls("0003*210")) <= 1
+        await lab["100"].hangup(call)
+        await lab["210"].wait_closed()
+
+    assert {action["Action"] for action in proxy.actions} <= {"Ping"}
+    assert proxy.count("Ping") <= 5
+
+
+async def test_a_pickup_costs_a_handful(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
+    """A pickup that connects is a question or two, one Originate, and at most two courtesies; a replay is nothing."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    for state in (ringing, talking):
+        scene = await state(lab, bridge)
+        proxy.clear()
+        waiting = asyncio.ensure_future(
+            bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=10)
+        )
+        await lab["024"].accept(await lab["024"].wait_for_ring())
+        assert (await waiting).status_code == 200
+        await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=1)
+
+        sent = Counter(action["Action"] for action in proxy.actions)
+        del sent["Ping"]
+        assert sent["Originate"] == 1
+        assert sent["Status"] == 1
+        assert sent.total() <= 6, sent
+        await lab.reset()
+
+
+async def test_lists_are_asked_for_once_a_connection(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """At connect each list is asked for once; then, for the ten seconds that this test looks, none again."""
+    proxy = await new_proxy()
+    await new_bridge(proxy.login)
+    at_connect = Counter(action["Action"] for action in proxy.actions)
+    proxy.clear()
+    await lab["100"].dial("0003*210")
+    await lab["210"].wait_for_ring()
+    await asyncio.sleep(10)  # what is looked for is that nothing comes
+
+    assert all(at_connect[name] <= 1 for name in LISTS), at_connect
+    assert {action["Action"] for action in proxy.actions} == {"Ping"}
+    assert 2 <= proxy.count("Ping") <= 5
