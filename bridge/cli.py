@@ -144,7 +144,10 @@ def _serve(options: argparse.Namespace) -> int:
         on_drain=on_drain,
         on_listening=on_listening,
     )
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # the server's way to say that it could not start, which it has logged
+        return 1
     return 0
 
 
@@ -196,6 +199,8 @@ def _replay(options: argparse.Namespace) -> int:
             picture.apply(event, head.started + t)
             for change in picture.take_changes():
                 _say(_change(t, change, directory))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         _complain(f"{options.file}: {error.strerror}")
         return 1
