@@ -94,7 +94,7 @@ class CallId(Checked):
     @classmethod
     def of(cls, linkedid: str) -> Self:
         """The id of the call that has this Linkedid."""
-        return cls(hashlib.sha256(linkedid.encode()).hexdigest()[:20])
+        return cls(hashlib.sha256(octets(linkedid)).hexdigest()[:20])
 
 
 class Uniqueid(Checked):
@@ -178,6 +178,11 @@ class CallerId:
     def __str__(self) -> str:
         """As UAPI and Asterisk write it."""
         return f"{self.name} <{self.number}>" if self.name else f"<{self.number}>"
+
+
+def octets(text: str) -> bytes:
+    """A text to take a digest of, whatever is in it: a recording may hold halves of surrogate pairs."""
+    return text.encode(errors="surrogatepass")
 
 
 def epoch_and_sequence(uniqueid: str) -> tuple[int, int] | None:

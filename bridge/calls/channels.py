@@ -81,9 +81,13 @@ class Channel:
     dialler: str = ""
     holding: float | None = None
     """Since when this phone has the other party on hold."""
+    held: str = ""
+    """The Uniqueid of whom it has put on hold."""
     put_on_hold: bool = False
     parking: Parking | None = None
     queue: str = ""
+    taken_by: "Channel | None" = None
+    """The pickup leg that has picked this ring up."""
 
     @property
     def leg(self) -> bool:
@@ -182,6 +186,20 @@ class Board:
             half = self.other_half(partner)
             partner = half.partner if half else None
         return None
+
+    def stands(self, order: Order) -> bool:
+        """Whether source and target still are with whom they were when a pickup was asked for."""
+        source, target = self.channels.get(order.source), self.channels.get(order.target)
+        if source is None:
+            return False
+        talker = self.talks_with(source)
+        if order.mode is Mode.WAITING:
+            return talker is None
+        if target is None:
+            return order.queue and bool(source.queue) and talker is None
+        if order.mode is Mode.RINGING and target.partner is None:
+            return True
+        return talker is target
 
     def called_by(self, channel: Channel) -> Channel | None:
         """The party whose call rings this channel, followed through Local pairs; as far as dials were seen."""

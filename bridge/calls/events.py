@@ -45,10 +45,12 @@ STATUS_VARIABLES = (*CDR_VARIABLES, "CHANNEL(onhold)", *PICKUP_VARIABLES)
 
 def text(headers: Headers, name: str) -> str:
     """A header's value; the last one where it repeats, empty where it is absent or says it is unknown."""
-    value = headers.get(name, "")
-    if not isinstance(value, str):
+    value: object = headers.get(name, "")
+    if isinstance(value, list):
         value = value[-1] if value else ""
-    return "" if value in ("<unknown>", "(null)", "<null>") else value
+    if not isinstance(value, str) or value in ("<unknown>", "(null)", "<null>"):
+        return ""  # a recording may hold anything
+    return value
 
 
 def number(headers: Headers, name: str) -> int:
@@ -59,6 +61,7 @@ def number(headers: Headers, name: str) -> int:
 
 def variables(headers: Headers) -> dict[str, str]:
     """The ``Variable`` headers of a Status row, by name; those not set are left out."""
-    values = headers.get("Variable", ())
-    pairs = (value.partition("=") for value in ([values] if isinstance(values, str) else values))
+    values: object = headers.get("Variable", ())
+    told = values if isinstance(values, list) else [values]
+    pairs = (value.partition("=") for value in told if isinstance(value, str))
     return {name: value for name, _, value in pairs if value not in ("", "(null)")}

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from bridge.calls.channels import UP, Channel, Pickup
-from bridge.calls.model import Mode, Order, PickupStatus
+from bridge.calls.model import Order, PickupStatus
 from bridge.calls.picture import Picture
 from bridge.grammar import Uniqueid
 
@@ -40,8 +40,8 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     if pickup.status is PickupStatus.CONNECTED:
         return Outlook.WATCH if pickup.dropped else Outlook.DROP
     if pickup.up:
-        talking = target is not None and target is not source and target.partner is not None
-        return Outlook.RELEASE if talking and not pickup.released else Outlook.WATCH
+        together = source is not None and target is not None and picture.board.talks_with(source) is target
+        return Outlook.RELEASE if together and not pickup.released else Outlook.WATCH
     if source is None:
         return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
     return _while_ringing(picture, pickup, order, source, target)
@@ -83,15 +83,8 @@ def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid
 def _while_ringing(
     picture: Picture, pickup: Pickup, order: Order, source: Channel, target: Channel | None
 ) -> Outlook:
-    talker = picture.board.talks_with(source)
-    if order.mode is Mode.WAITING:
-        return Outlook.WATCH if talker is None else Outlook.TAKEN
-    if target is None:
-        if pickup.cause == ANSWERED_ELSEWHERE or talker is not None:
-            return Outlook.TAKEN
-        return Outlook.WATCH if order.queue and source.queue else Outlook.MOVED
-    if order.mode is Mode.RINGING and target.partner is None:
+    if target is None and pickup.cause == ANSWERED_ELSEWHERE:
+        return Outlook.TAKEN
+    if picture.board.stands(order):
         return Outlook.WATCH
-    if talker is target:
-        return Outlook.WATCH
-    return Outlook.TAKEN if talker is not None else Outlook.MOVED
+    return Outlook.TAKEN if picture.board.talks_with(source) is not None else Outlook.MOVED

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel, Pickup
-from bridge.calls.model import Call, Leg, Mode, PickupNote, PickupStatus
-from bridge.grammar import CallId, Extension, epoch_and_sequence
+from bridge.calls.model import Call, Leg, Mode, Order, PickupNote, PickupStatus
+from bridge.grammar import CallId, Extension, epoch_and_sequence, octets
 
 
 def build(
@@ -71,20 +71,17 @@ def build(
     return Call(
         id=call,
         published=float(first[0]) if first else min(leg.born for leg in legs),
-        answered=min(
-            (
-                time
-                for time in (
-                    *(leg.answered for leg in views),
-                    *(time for order in orders for time in (order.answered, order.since)),
-                )
-                if time
-            ),
-            default=None,
-        ),
+        answered=_first_answer(views, orders),
         legs=views,
         listed=frozenset(_listed(legs, dialled, pickups, queues)),
     )
+
+
+def _first_answer(legs: Iterable[Leg], orders: Iterable[Order]) -> float | None:
+    """When a call was answered; unknown where that of one of its legs is, which may have been the first."""
+    times = [leg.answered for leg in legs if leg.status == "5"]
+    times += [time for order in orders for time in (order.answered, order.since) if time]
+    return None if None in times else min((time for time in times if time is not None), default=None)
 
 
 def _legs(channels: Iterable[Channel]) -> list[Channel]:
@@ -109,7 +106,7 @@ def view_ids(legs: Iterable[Channel], linkedid: str, call: CallId) -> dict[str, 
     def show(leg: Channel, wish: str) -> None:
         attempt = 0
         while not wish or wish in taken:
-            digest = hashlib.sha256(f"{leg.uniqueid}{'+' * attempt}".encode()).hexdigest()
+            digest = hashlib.sha256(octets(f"{leg.uniqueid}{'+' * attempt}")).hexdigest()
             wish, attempt = f"{int(digest, 16) % 1_000_000:06d}", attempt + 1
         ids[leg.uniqueid] = wish
         taken.add(wish)
