@@ -182,6 +182,7 @@ class Pickups:
         """Take one event in, and do what it calls for."""
         for pickup in self._picture.apply(event, at):
             self._look(pickup)
+            self._tell(pickup, at)
             self._wake()
         if text(event, "Event") == "OriginateResponse" and text(event, "Response") == "Failure":
             attempt = self._by_action.get(text(event, "ActionID"))
@@ -232,7 +233,7 @@ class Pickups:
     def _look(self, pickup: Pickup) -> None:
         """Do what the state of a pickup calls for."""
         if pickup.id not in self._picture.board.channels:
-            self._ended(pickup)
+            self._asked.discard(pickup.id)
             return
         if pickup.order is None:
             if pickup.id not in self._asked:
@@ -288,17 +289,21 @@ class Pickups:
         finally:
             self._stopping.discard(pickup.id)
 
-    def _ended(self, pickup: Pickup) -> None:
-        self._asked.discard(pickup.id)
+    def _tell(self, pickup: Pickup, at: float) -> None:
+        """Say once what became of a pickup."""
+        if pickup.told or pickup.status is PickupStatus.RINGING:
+            return
+        pickup.told = True
         order = pickup.order
         log.info(
-            "pickup ended",
+            "pickup outcome",
             pickup=pickup.id,
             call=pickup.id.call,
             view=order.view if order else None,
             taken_from=order.taken_from if order else None,
             send_call_to=order.send_call_to if order else None,
             status=pickup.status,
+            ms=round((at - pickup.born) * 1000),
         )
         self.on_outcome(pickup)
 
@@ -494,6 +499,15 @@ class Pickups:
         request = attempt.request
         note = PickupNote(attempt.plan.leg.number, request.send_call_to, PickupStatus.UNREACHABLE)
         self._picture.note(request.call, request.view, note)
+        log.info(
+            "pickup outcome",
+            pickup=attempt.plan.pickup,
+            call=request.call,
+            view=request.view,
+            taken_from=attempt.plan.leg.number,
+            send_call_to=request.send_call_to,
+            status=PickupStatus.UNREACHABLE,
+        )
         device = self._picture.devices.get(str(self._endpoints.endpoint(request.send_call_to)), "")
         if device in ("UNAVAILABLE", "INVALID", "UNKNOWN", ""):
             return SendCallToUnavailable(f"{request.send_call_to} is not registered")

@@ -55,6 +55,8 @@ class Pickup:
     """The old leg was told where to go."""
     dropped: bool = False
     """The old leg was told to hang up."""
+    told: bool = False
+    """Its outcome was logged and counted."""
 
 
 @dataclass(slots=True, eq=False)
