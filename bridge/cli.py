@@ -14,12 +14,12 @@ from pathlib import Path
 import structlog
 
 from bridge import __version__, logs, tokens
-from bridge.ami import Link, LinkState, Recorder, RecordingError, read
+from bridge.ami import AmiError, Link, LinkState, Recorder, RecordingError, Refused, read
 from bridge.app import create_app, create_picture
-from bridge.calls import Change, Picture
+from bridge.calls import Change, Headers, Picture, text
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
-from bridge.grammar import Extension
+from bridge.grammar import Extension, PickupId
 from bridge.notify import Notifier
 from bridge.settings import Settings, SettingsError, load, warnings
 from bridge.uapi import Server, phone_call
@@ -175,7 +175,17 @@ async def _recording(settings: Settings, recorder: Recorder) -> int:
             _complain(f"recording Asterisk {state.asterisk}; interrupt to end")
         was_up = state.up
 
-    link = Link(settings.ami, context=settings.pbx.context, on_event=recorder.write, on_state=on_state)
+    asking: set[asyncio.Task[None]] = set()
+
+    def on_event(event: Headers, at: float) -> None:
+        recorder.write(event, at)
+        pickup = PickupId.maybe(text(event, "Uniqueid")) if text(event, "Event") == "Newchannel" else None
+        if pickup:
+            task = asyncio.create_task(_ask_order(link, pickup))
+            asking.add(task)
+            task.add_done_callback(asking.discard)
+
+    link = Link(settings.ami, context=settings.pbx.context, on_event=on_event, on_state=on_state)
     running = asyncio.create_task(link.run())
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -184,6 +194,19 @@ async def _recording(settings: Settings, recorder: Recorder) -> int:
         await running
     recorder.close()
     return 0
+
+
+async def _ask_order(link: Link, pickup: PickupId) -> None:
+    """Ask what a new pickup leg is for, as the bridge itself does: no event tells it, and the replay needs it."""
+    for _ in range(5):
+        try:
+            await link.status(pickup)
+        except Refused:  # Asterisk tells of a channel a moment before it can be asked about
+            await asyncio.sleep(0.05)
+        except AmiError:
+            return
+        else:
+            return
 
 
 def _replay(options: argparse.Namespace) -> int:
