@@ -1,0 +1,234 @@
+"""What the service tells Prometheus: the table of metrics, and the few places where something is counted.
+
+The service calls the hooks; nothing here changes what it does. Times are our own clock's, taken as events are worked
+off, so that they say what a caller of the API would have noticed.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge import __version__
+from bridge.ami import LinkState
+from bridge.calls import Headers, Pickup, PickupStatus, text
+from bridge.grammar import CallId, PickupId
+from bridge.pickup import PickupRequest, PickupResult
+
+RINGS_WITHIN = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+BRIDGED_WITHIN = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+_RINGING, _UP = "5", "6"
+"""Asterisk's channel states."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class PicksUp(Protocol):
+    """Who picks calls up."""
+
+    async def pick_up(self, request: PickupRequest) -> PickupResult:
+        """Pick a call up."""
+
+
+@dataclass(slots=True)
+class _Leg:
+    """A pickup leg: when its PUT came, until it has rung; when its phone answered."""
+
+    asked: float | None
+    answered: float | None = None
+
+
+class Metrics:
+    """All metrics, in a registry of their own.
+
+    Args:
+        live_calls: How many calls there are now.
+        lag: Seconds that the AMI's reader is behind.
+        pickup: The pickup with an id, if it is known.
+        clock: Seconds, for durations.
+    """
+
+    def __init__(
+        self,
+        *,
+        live_calls: Callable[[], int],
+        lag: Callable[[], float],
+        pickup: Callable[[PickupId], Pickup | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # When each series began is of no use here, and would be a second series for each.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # so it is
+        self._pickup = pickup
+        self._clock = clock
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Info("uapi_bridge", "The bridge.", registry=registry).info({"version": __version__})
+        self._events = Counter(
+            "uapi_ami_events", "AMI events worked off, by name.", ["event"], registry=registry
+        )
+        self._by_name: dict[str, Counter] = {}
+        Gauge(
+            "uapi_ami_lag_seconds", "How far the reader of AMI events is behind.", registry=registry
+        ).set_function(lag)
+        self._up = Gauge("uapi_ami_up", "1 while the AMI link is up and in sync.", registry=registry)
+        self._context = Gauge(
+            "uapi_ami_context_loaded", "1 while the PBX has the bridge's dialplan context.", registry=registry
+        )
+        self._reconnects = Counter("uapi_ami_reconnects", "AMI logins after the first.", registry=registry)
+        self._boot = 1
+        Gauge("uapi_live_calls", "Calls in the picture.", registry=registry).set_function(live_calls)
+        self._pickups = Counter(
+            "uapi_pickups",
+            "Pickups of this PBX by outcome, those of other bridges included; connected when they are, others when"
+            " they end.",
+            ["outcome"],
+            registry=registry,
+        )
+        for status in PickupStatus:
+            if status is not PickupStatus.RINGING:
+                self._pickups.labels(status.value)
+        self._put_to_ringing = Histogram(
+            "uapi_pickup_put_to_ringing_seconds",
+            "From a PUT of this bridge until the new phone rings.",
+            registry=registry,
+            buckets=RINGS_WITHIN,
+        )
+        self._answer_to_bridged = Histogram(
+            "uapi_pickup_answer_to_bridged_seconds",
+            "From the new phone's answer until it is connected.",
+            registry=registry,
+            buckets=BRIDGED_WITHIN,
+        )
+        self._requests = Counter(
+            "uapi_http_requests",
+            "HTTP requests by method, route and status.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._asked: dict[CallId, float] = {}
+        self._legs: dict[PickupId, _Leg] = {}
+        """Of pickups whose outcome is open."""
+
+    # --- the hooks
+
+    def on_event(self, event: Headers) -> None:
+        """Count an AMI event, after the picture has taken it."""
+        name = text(event, "Event")
+        counter = self._by_name.get(name)
+        if counter is None:
+            counter = self._by_name[name] = self._events.labels(name)
+        counter.inc()
+        if name in ("Newchannel", "Newstate") and text(event, "Uniqueid").startswith("uapi-"):
+            id_ = PickupId.maybe(text(event, "Uniqueid"))
+            if id_:
+                self._on_leg(id_, text(event, "ChannelState"))
+        if self._legs:
+            self._look()
+
+    def on_state(self, state: LinkState) -> None:
+        """Note a change of the link."""
+        self._up.set(state.up)
+        self._context.set(state.context_loaded)
+        if state.boot > self._boot:
+            self._reconnects.inc(state.boot - self._boot)
+            self._boot = state.boot
+
+    def on_outcome(self, pickup: Pickup) -> None:
+        """Count a pickup whose leg is gone, unless it was counted when it was connected."""
+        if self._legs.pop(pickup.id, None) or pickup.status is not PickupStatus.CONNECTED:
+            self._pickups.labels(pickup.status.value).inc()
+
+    def timing(self, pickups: PicksUp) -> "TimedPickups":
+        """The same pickups, each of whose requests is timed."""
+        return TimedPickups(pickups, self)
+
+    def counting(self, app: ASGIApp) -> ASGIApp:
+        """A layer that counts the requests of an application; outermost, it sees all of them."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            async def answer(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    self._on_answer(scope, message["status"])
+                await send(message)
+
+            await app(scope, receive, answer if scope["type"] == "http" else send)
+
+        return counted
+
+    def render(self) -> bytes:
+        """All metrics as Prometheus reads them."""
+        return generate_latest(self.registry)
+
+    async def respond(self, _: Request) -> Response:
+        """The reply to ``GET /metrics``."""
+        return Response(self.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    # --- inside
+
+    @contextmanager
+    def asking(self, call: CallId) -> Iterator[None]:
+        """Note since when a call is asked for, until its new phone's channel is born or the request is over."""
+        if call in self._asked:
+            yield
+            return
+        self._asked[call] = self._clock()
+        try:
+            yield
+        finally:
+            self._asked.pop(call, None)
+
+    def _on_leg(self, id_: PickupId, state: str) -> None:
+        leg = self._legs.get(id_)
+        if leg is None:
+            leg = self._legs[id_] = _Leg(self._asked.pop(id_.call, None))
+        if state in (_RINGING, _UP) and leg.asked is not None:
+            self._put_to_ringing.observe(self._clock() - leg.asked)
+            leg.asked = None
+        if state == _UP and leg.answered is None:
+            leg.answered = self._clock()
+
+    def _look(self) -> None:
+        """See which pickups have been connected, or are not known any more, by what has just happened."""
+        for id_, leg in list(self._legs.items()):
+            pickup = self._pickup(id_)
+            if pickup is None:
+                del self._legs[id_]
+            elif pickup.status is PickupStatus.CONNECTED:
+                del self._legs[id_]
+                self._pickups.labels(pickup.status.value).inc()
+                if leg.answered is not None:
+                    self._answer_to_bridged.observe(self._clock() - leg.answered)
+
+    def _on_answer(self, scope: Scope, status: int) -> None:
+        route = getattr(scope.get("endpoint"), "path", None) or "none"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._requests.labels(method, route, str(status)).inc()
+
+
+class TimedPickups:
+    """Pickups whose requests are timed; make it by `Metrics.timing`."""
+
+    def __init__(self, pickups: PicksUp, metrics: Metrics) -> None:
+        self._pickups = pickups
+        self._metrics = metrics
+
+    async def pick_up(self, request: PickupRequest) -> PickupResult:
+        """Pick a call up."""
+        with self._metrics.asking(request.call):
+            return await self._pickups.pick_up(request)
