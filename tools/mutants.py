@@ -63,6 +63,19 @@ MUTANTS = (
         "return Outlook.WATCH",
         ("tests/real/test_guards.py::test_a_ring_ends_with_the_call_it_is_for",),
     ),
+    Mutant(
+        "nothing-is-sent-again-after-a-reconnect",
+        "bridge/ami/connection.py",
+        "        future = self._manager.send_action(Action(headers), as_list=None if request.rows else False)\n",
+        """\
+        unsent = Connection.__dict__.get("unsent") or {}
+        for old in list(unsent.values()):
+            self._manager.send_action(Action(dict(old)), as_list=False)
+        Connection.unsent = unsent | ({action_id: headers} if request.name == "Originate" else {})
+        future = self._manager.send_action(Action(headers), as_list=None if request.rows else False)
+""",
+        ("tests/real/test_pbx_fails.py::test_an_originate_under_way_is_not_sent_again",),
+    ),
 )
 
 
