@@ -234,7 +234,7 @@ class PhoneCallAction(Model):
     send_call_to: Annotated[
         str,
         BeforeValidator(_as_text),
-        _schema({"type": "string", "pattern": r"^[0-9*]{1,32}$"}),
+        _schema({"type": ["string", "integer"], "pattern": r"^[0-9*]{1,32}$", "minimum": 0}),
     ] = Field(
         description="The extension whose phone shall take the call: a phone terminal, in its long or short form.",
         examples=["0003*024"],
@@ -244,7 +244,7 @@ class PhoneCallAction(Model):
         PlainValidator(CallerId.parse),
         _schema(
             {
-                "type": "string",
+                "type": ["string", "null"],
                 "pattern": r'^[^"\\<>;${}\u0000-\u001f\u007f-\u00a0]{0,80}<\+?[0-9*#]{1,32}>$',
             }
         ),
@@ -260,24 +260,24 @@ class PhoneCallAction(Model):
         PlainValidator(_seconds),
         _schema(
             {
-                "anyOf": [
-                    {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_RING},
-                    {"type": "string", "pattern": r"^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$"},
-                ],
+                "type": ["number", "string", "null"],
+                "exclusiveMinimum": 0,
+                "maximum": LONGEST_RING,
+                "pattern": r"^ *[0-9]{1,9}(\.[0-9]{1,9})? *$",
                 "default": DEFAULT_RING,
             }
         ),
     ] = Field(
         DEFAULT_RING,
         validation_alias=AliasChoices("waitForPickup", "waitForPickUp"),
-        description="Seconds that the phone rings before the pickup is given up.",
+        description="Seconds that the phone rings before the pickup is given up; a number, as such or as a text.",
         examples=["20"],
     )
     phone_call_view_id: Annotated[
         str,
         BeforeValidator(_as_view),
         Field(pattern=r"^[0-9]{2,32}$"),
-        _schema({"type": "string", "pattern": r"^[0-9]{2,32}$"}),
+        _schema({"type": ["string", "integer"], "pattern": r"^[0-9]{2,32}$", "minimum": 0}),
     ] = Field(description="The view of the phone call to take over.", examples=["01"])
 
 
