@@ -82,16 +82,29 @@ async def test_an_originate_under_way_is_not_sent_again(
     proxy = await new_proxy()
     bridge = await new_bridge(proxy.login)
     scene = await ringing(lab, bridge)
-    proxy.hold(to_asterisk=True)
+    proxy.swallow("Originate")
     waiting = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
-    await asyncio.sleep(0.1)  # there is no event for bytes that do not arrive
+    await until(_heard(proxy, "Originate"), "the Originate was sent", timeout=2)
+    proxy.swallow()
     proxy.cut()
-    proxy.release()
 
     assert (await waiting).status_code == 503
     await until(_reconnected(bridge), "the API answers again", timeout=10)
-    assert proxy.count("Originate") == 0
+    # A connection that answers questions has sent whatever it would send by itself.
+    again = await bridge.pick_up(scene.uri, scene.call, "0003*025", view=scene.view)
+    assert again.status_code == 202, again.text
+    assert [action["ChannelId"] for action in proxy.actions if action["Action"] == "Originate"] == [
+        f"uapi-{scene.call}-1"
+    ] * 2
+    await lab["025"].wait_for_ring()
     assert not lab["024"].rings
+
+
+def _heard(proxy: AmiProxy, name: str) -> Callable[[], Awaitable[bool]]:
+    async def heard() -> bool:
+        return proxy.count(name) > 0
+
+    return heard
 
 
 def _reconnected(bridge: Bridge) -> Callable[[], Awaitable[bool]]:
