@@ -57,6 +57,14 @@ test-all: $(READY) ## Every test, and those on the real Asterisk on 16 as well
 	$(BIN)/python -m pytest $(ARGS)
 	LAB_ASTERISK=16 $(BIN)/python -m pytest -m real $(ARGS)
 
+.PHONY: matrix
+matrix: $(READY) ## Every state of a call against every end of its pickup (ROUNDS=20 RACES=5 ONLY=part-of-a-name)
+	PYTHONPATH=tests:. $(BIN)/python -m matrix.run
+
+.PHONY: mutants
+mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=name)
+	$(BIN)/python tools/mutants.py
+
 # ---------------------------------------------------------------- seeing it work
 
 .PHONY: demo
