@@ -36,7 +36,7 @@ def build(
     Returns:
         The call, or None where none of the channels is a leg.
     """
-    legs = _legs(channels)
+    legs = _legs(channels, linkedid)
     if not legs:
         return None
     orders = [pickup.order for pickup in pickups if pickup.order]
@@ -72,7 +72,7 @@ def build(
         id=call,
         published=float(first[0]) if first else min(leg.born for leg in legs),
         answered=_first_answer(views, orders),
-        legs=views,
+        legs=tuple(sorted(views, key=lambda leg: (len(leg.view), leg.view))),
         listed=frozenset(_listed(legs, dialled, pickups, queues)),
     )
 
@@ -84,13 +84,20 @@ def _first_answer(legs: Iterable[Leg], orders: Iterable[Order]) -> float | None:
     return None if None in times else min((time for time in times if time is not None), default=None)
 
 
-def _legs(channels: Iterable[Channel]) -> list[Channel]:
+def _legs(channels: Iterable[Channel], linkedid: str) -> list[Channel]:
     """The legs in the order of their birth, without those that a pickup has replaced."""
     legs = [channel for channel in channels if channel.leg]
     replaced = {leg.replaces for leg in legs}
-    legs = [leg for leg in legs if leg.uniqueid not in replaced]
-    legs.sort(key=lambda leg: (leg.born, (epoch_and_sequence(leg.uniqueid) or (0, 0))[1], leg.uniqueid))
-    return legs
+    return sorted((leg for leg in legs if leg.uniqueid not in replaced), key=lambda leg: _age(leg, linkedid))
+
+
+def _age(leg: Channel, linkedid: str) -> tuple[int, int, int, str]:
+    """What a leg's place in the order of birth is, as far as its id tells: of another's choice it tells nothing."""
+    if leg.uniqueid == linkedid:
+        return (0, 0, 0, "")
+    if made := epoch_and_sequence(leg.uniqueid):
+        return (1, *made, leg.uniqueid)
+    return (2, leg.pickup.id.n, 0, leg.uniqueid) if leg.pickup else (3, 0, 0, leg.uniqueid)
 
 
 def view_ids(legs: Iterable[Channel], linkedid: str, call: CallId) -> dict[str, str]:
