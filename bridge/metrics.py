@@ -60,7 +60,6 @@ class Metrics:
     Args:
         live_calls: How many calls there are now.
         lag: Seconds that the AMI's reader is behind.
-        pickup: The pickup with an id, if it is known.
         clock: Seconds, for durations.
     """
 
@@ -69,12 +68,10 @@ class Metrics:
         *,
         live_calls: Callable[[], int],
         lag: Callable[[], float],
-        pickup: Callable[[PickupId], Pickup | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # When each series began is of no use here, and would be a second series for each.
         disable_created_metrics()  # type: ignore[no-untyped-call] # so it is
-        self._pickup = pickup
         self._clock = clock
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -95,8 +92,7 @@ class Metrics:
         Gauge("uapi_live_calls", "Calls in the picture.", registry=registry).set_function(live_calls)
         self._pickups = Counter(
             "uapi_pickups",
-            "Pickups of this PBX by outcome, those of other bridges included; connected when they are, others when"
-            " they end.",
+            "Pickups of this PBX by outcome, those of other bridges included.",
             ["outcome"],
             registry=registry,
         )
@@ -123,12 +119,12 @@ class Metrics:
         )
         self._asked: dict[CallId, float] = {}
         self._legs: dict[PickupId, _Leg] = {}
-        """Of pickups whose outcome is open."""
+        """Of pickups that were born while we watched, and whose outcome is open."""
 
     # --- the hooks
 
     def on_event(self, event: Headers) -> None:
-        """Count an AMI event, after the picture has taken it."""
+        """Count an AMI event."""
         name = text(event, "Event")
         counter = self._by_name.get(name)
         if counter is None:
@@ -138,8 +134,6 @@ class Metrics:
             id_ = PickupId.maybe(text(event, "Uniqueid"))
             if id_:
                 self._on_leg(id_, text(event, "ChannelState"))
-        if self._legs:
-            self._look()
 
     def on_state(self, state: LinkState) -> None:
         """Note a change of the link."""
@@ -150,9 +144,13 @@ class Metrics:
             self._boot = state.boot
 
     def on_outcome(self, pickup: Pickup) -> None:
-        """Count a pickup whose leg is gone, unless it was counted when it was connected."""
-        if self._legs.pop(pickup.id, None) or pickup.status is not PickupStatus.CONNECTED:
-            self._pickups.labels(pickup.status.value).inc()
+        """Count what became of a pickup. One that was connected before we watched is no news."""
+        leg = self._legs.pop(pickup.id, None)
+        if leg is None and pickup.status is PickupStatus.CONNECTED:
+            return
+        self._pickups.labels(pickup.status.value).inc()
+        if leg and leg.answered is not None and pickup.status is PickupStatus.CONNECTED:
+            self._answer_to_bridged.observe(self._clock() - leg.answered)
 
     def timing(self, pickups: PicksUp) -> "TimedPickups":
         """The same pickups, each of whose requests is timed."""
@@ -202,18 +200,6 @@ class Metrics:
             leg.asked = None
         if state == _UP and leg.answered is None:
             leg.answered = self._clock()
-
-    def _look(self) -> None:
-        """See which pickups have been connected, or are not known any more, by what has just happened."""
-        for id_, leg in list(self._legs.items()):
-            pickup = self._pickup(id_)
-            if pickup is None:
-                del self._legs[id_]
-            elif pickup.status is PickupStatus.CONNECTED:
-                del self._legs[id_]
-                self._pickups.labels(pickup.status.value).inc()
-                if leg.answered is not None:
-                    self._answer_to_bridged.observe(self._clock() - leg.answered)
 
     def _on_answer(self, scope: Scope, status: int) -> None:
         route = getattr(scope.get("endpoint"), "path", None) or "none"

@@ -26,16 +26,14 @@ LEG = PickupId.of(CALL, 1)
 
 
 class Watched:
-    """Metrics of a service that is made of a clock, a picture of pickups and a few numbers."""
+    """Metrics of a service that is made of a clock and a few numbers."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.pickups: dict[PickupId, Pickup] = {}
         self.calls, self.behind = 3, 0.5
         self.metrics = Metrics(
             live_calls=lambda: self.calls,
             lag=lambda: self.behind,
-            pickup=self.pickups.get,
             clock=lambda: self.now,
         )
 
@@ -48,10 +46,12 @@ class Watched:
         self.now += after
         self.metrics.on_event({"Event": name, **headers})
 
-    def born(self, id_: PickupId = LEG) -> Pickup:
-        made = self.pickups[id_] = Pickup(id_, self.now)
+    def born(self, id_: PickupId = LEG) -> None:
         self.event("Newchannel", Uniqueid=id_, ChannelState="0")
-        return made
+
+    def ended(self, status: PickupStatus, after: float = 0.0, id_: PickupId = LEG) -> None:
+        self.now += after
+        self.metrics.on_outcome(Pickup(id_, self.now, status=status))
 
     def state(self, state: str, after: float, id_: PickupId = LEG) -> None:
         self.event("Newstate", after, Uniqueid=id_, ChannelState=state)
@@ -97,43 +97,22 @@ def outcomes(watched: Watched) -> dict[str, float]:
     return {outcome: count for outcome, count in counted.items() if count}
 
 
-def test_a_pickup_is_counted_when_it_is_connected_and_once(watched: Watched) -> None:
-    """Not only when the talk is over; and its leg's end counts nothing more."""
-    made = watched.born()
-    assert outcomes(watched) == {}
-    made.status = PickupStatus.CONNECTED
-    watched.event("BridgeEnter", Uniqueid="1795456696.1")
-    assert outcomes(watched) == {"connected": 1}
-    watched.event("BridgeEnter", Uniqueid=LEG)
-    watched.metrics.on_outcome(made)
-    assert outcomes(watched) == {"connected": 1}
-
-
-def test_a_pickup_that_fails_is_counted_when_it_ends(watched: Watched) -> None:
-    """Under its outcome; a new try with the same id counts again."""
-    for status in (PickupStatus.BUSY, PickupStatus.NO_ANSWER, PickupStatus.NO_ANSWER):
-        made = watched.born()
-        made.status = status
-        watched.metrics.on_outcome(made)
+def test_pickups_are_counted_by_outcome(watched: Watched) -> None:
+    """Each once, when its outcome comes; a new try with the same id counts again."""
+    for status in (PickupStatus.BUSY, PickupStatus.NO_ANSWER, PickupStatus.NO_ANSWER, PickupStatus.CONNECTED):
+        watched.born()
+        watched.ended(status)
         watched.event("Hangup", Uniqueid=LEG)
-    assert outcomes(watched) == {"busy": 1, "noAnswer": 2}
+    assert outcomes(watched) == {"busy": 1, "noAnswer": 2, "connected": 1}
+    assert watched.metrics._legs == {}
 
 
 def test_a_pickup_from_before_the_start_is_not_counted_as_new(watched: Watched) -> None:
-    """Connected before this bridge was there: its end is no pickup. One that then failed is."""
-    watched.metrics.on_outcome(Pickup(LEG, 0.0, status=PickupStatus.CONNECTED))
+    """Connected before this bridge, or this login, was there: no news. One that has failed since then is."""
+    watched.ended(PickupStatus.CONNECTED)
     assert outcomes(watched) == {}
-    watched.metrics.on_outcome(Pickup(LEG, 0.0, status=PickupStatus.CANCELLED))
+    watched.ended(PickupStatus.CANCELLED)
     assert outcomes(watched) == {"cancelled": 1}
-
-
-def test_a_pickup_that_is_forgotten_leaves_nothing_behind(watched: Watched) -> None:
-    """After a resync that no longer knows it, it is not looked for for ever."""
-    watched.born()
-    del watched.pickups[LEG]
-    watched.event("Hangup", Uniqueid="1795456696.1")
-    assert watched.metrics._legs == {}
-    assert outcomes(watched) == {}
 
 
 class Asked:
@@ -160,12 +139,19 @@ async def test_from_put_to_ringing_and_from_answer_to_bridged(watched: Watched) 
     watched.state("5", 0.040)
     watched.state("5", 0.040)
     watched.state("6", 7.0)
-    watched.pickups[LEG].status = PickupStatus.CONNECTED
-    watched.event("BridgeEnter", 0.002, Uniqueid=LEG)
+    watched.ended(PickupStatus.CONNECTED, 0.002)
     assert watched.value("uapi_pickup_put_to_ringing_seconds_count") == 1
     assert watched.value("uapi_pickup_put_to_ringing_seconds_sum") == pytest.approx(0.050)
     assert watched.value("uapi_pickup_answer_to_bridged_seconds_count") == 1
     assert watched.value("uapi_pickup_answer_to_bridged_seconds_sum") == pytest.approx(0.002)
+
+
+def test_only_the_connected_are_timed_from_their_answer(watched: Watched) -> None:
+    """Somebody else was quicker: the answer led nowhere."""
+    watched.born()
+    watched.state("6", 1.0)
+    watched.ended(PickupStatus.CONFLICT, 0.3)
+    assert watched.value("uapi_pickup_answer_to_bridged_seconds_count") == 0
 
 
 @pytest.mark.anyio
