@@ -73,6 +73,7 @@ class Picture:
         self._stirred: set[PickupId] = set()
         self._gathering: _Gathering | None = None
         self._early: dict[str, Parking] = {}
+        self._missing: dict[str, Pickup] = {}
         self._handlers: dict[str, Callable[[Headers, float], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -300,6 +301,8 @@ class Picture:
     def _newstate(self, event: Headers, at: float) -> None:
         channel = self._channel(event)
         state = number(event, "ChannelState")
+        if state == UP and (missing := self._missing.get(text(event, "Uniqueid"))):
+            missing.up = True
         if channel is None or state < 0:
             return
         channel.state = state
@@ -324,20 +327,38 @@ class Picture:
             self._touch(channel)
 
     def _hangup(self, event: Headers, _: float) -> None:
-        if channel := self._channel(event):
-            self._gone(channel, number(event, "Cause"))
+        uniqueid, cause = text(event, "Uniqueid"), number(event, "Cause")
+        if channel := self.board.channels.get(uniqueid):
+            self._gone(channel, cause)
+        else:
+            self._told_late(uniqueid, cause)
 
-    def _gone(self, channel: Channel, cause: int) -> None:
+    def _told_late(self, uniqueid: str, cause: int) -> None:
+        """A resync has missed a channel already whose Hangup it has overtaken: only now is it told why."""
+        if pickup := self._missing.pop(uniqueid, None):
+            self._end_pickup(pickup, cause)
+        self._told_cause(uniqueid, cause)
+        self._stirred |= self._watched.get(uniqueid, set())
+
+    def _told_cause(self, uniqueid: str, cause: int) -> None:
+        for id_ in self._watched.get(uniqueid, ()):
+            pickup = self.pickups[id_]
+            if pickup.order and pickup.order.target == uniqueid:
+                pickup.cause = pickup.cause or cause
+
+    def _gone(self, channel: Channel, cause: int | None) -> None:
+        """A channel has ended; None where a resync has missed it, and nobody knows yet why."""
         self._touch(channel)
         self._touch_bridge(channel.bridge)
         self.board.remove(channel)
         self._leave_call(channel)
         if channel.pickup:
-            self._end_pickup(channel.pickup, cause)
-        for id_ in self._watched.get(channel.uniqueid, ()):
-            pickup = self.pickups[id_]
-            if pickup.order and pickup.order.target == channel.uniqueid:
-                pickup.cause = pickup.cause or cause
+            if cause is None and channel.pickup.status is PickupStatus.RINGING:
+                self._missing[channel.uniqueid] = channel.pickup
+                self._stirred.discard(channel.pickup.id)
+            else:
+                self._end_pickup(channel.pickup, cause or 0)
+        self._told_cause(channel.uniqueid, cause or 0)
 
     def _dialbegin(self, event: Headers, _: float) -> None:
         if channel := self._channel(event, "DestUniqueid"):
@@ -350,20 +371,28 @@ class Picture:
         channel, bridge_id = self._channel(event), text(event, "BridgeUniqueid")
         if self._gathering is not None and text(event, "BridgeType") == "basic":
             self._gathering.talks(text(event, "Uniqueid"))
-        if channel is None or not bridge_id:
+        if not bridge_id:
             return
-        if channel.taken_by is not None and channel.taken_by.bridge is None:
-            channel = channel.taken_by
+        if channel is None:
+            self._join_all(self.board.bridges.get(bridge_id), text(event, "Linkedid"))
+            return
+        successor = channel.taken_by
+        if successor is not None and (successor.bridge is None or successor.bridge.uniqueid == bridge_id):
+            channel = successor
         self._touch_bridge(channel.bridge)
         bridge = self.board.bridge(bridge_id, text(event, "BridgeType"), text(event, "BridgeTechnology"))
         self.board.enter(channel, bridge)
         if bridge.conversation:
             channel.queue, channel.parking = "", None
-            linkedid = text(event, "Linkedid")
-            for member in bridge.members.values():
-                if linkedid and member.linkedid != linkedid:
-                    self._join_call(member, linkedid)
+            self._join_all(bridge, text(event, "Linkedid"))
         self._settle(bridge)
+
+    def _join_all(self, bridge: Bridge | None, linkedid: str) -> None:
+        """The Linkedid in the latest BridgeEnter of a conversation is that of everybody in it."""
+        if bridge is not None and bridge.conversation and linkedid:
+            for member in bridge.members.values():
+                if member.linkedid != linkedid:
+                    self._join_call(member, linkedid)
 
     def _bridgeleave(self, event: Headers, _: float) -> None:
         channel = self._channel(event)
@@ -468,6 +497,8 @@ class Picture:
     # --- pickups
 
     def _new_pickup(self, id_: PickupId, at: float) -> Pickup:
+        if missing := self._missing.pop(id_, None):
+            self._end_pickup(missing, 0)
         pickup = Pickup(id_, at)
         self._forget_pickups()
         of_call = self._of_call.setdefault(id_.call, {})
@@ -505,6 +536,8 @@ class Picture:
         if order is None:
             return
         pickup.order = order
+        if pickup.status is PickupStatus.CONNECTED:
+            self._forget_note(pickup)
         self._watch(order.source, pickup.id)
         self._watch(order.target, pickup.id)
         self._touch_pickup(pickup)
@@ -534,8 +567,12 @@ class Picture:
         if pickup.status is PickupStatus.RINGING:
             pickup.status = PickupStatus.CONNECTED
             self._touch_pickup(pickup)
-            if record := self._by_id.get(pickup.id.call):
-                record.notes.pop(pickup.order.view if pickup.order else "", None)
+            self._forget_note(pickup)
+
+    def _forget_note(self, pickup: Pickup) -> None:
+        """How earlier pickups of a view ended is no news once one is connected."""
+        if pickup.order and (record := self._by_id.get(pickup.id.call)):
+            record.notes.pop(pickup.order.view, None)
 
     def _end_pickup(self, pickup: Pickup, cause: int) -> None:
         order = pickup.order
@@ -645,9 +682,11 @@ class Picture:
             return
         self._gathering = None
         self._early.clear()
+        for uniqueid in list(self._missing):
+            self._told_late(uniqueid, 0)
         for channel in list(self.board.channels.values()):
             if channel.uniqueid not in gathering.seen:
-                self._gone(channel, 0)
+                self._gone(channel, None)
                 continue
             if channel.parking and channel.uniqueid not in gathering.parked:
                 channel.parking = None

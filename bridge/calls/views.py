@@ -44,15 +44,7 @@ def build(
     origin = next((leg for leg in legs if leg.uniqueid == linkedid), None)
     source, dialled = _ends(legs, origin, queues)
     flow = _flow(origin or legs[0], legs)
-    shown = {
-        **notes,
-        **{
-            order.view: PickupNote(order.taken_from, order.send_call_to, pickup.status)
-            for pickup in pickups
-            if (order := pickup.order)
-            and (pickup.status is PickupStatus.RINGING or order.mode is Mode.WAITING)
-        },
-    }
+    shown = _notes(pickups, notes)
     ringing = any(leg.state == RINGING for leg in legs)
     views = tuple(
         _leg(
@@ -75,6 +67,21 @@ def build(
         legs=tuple(sorted(views, key=lambda leg: (len(leg.view), leg.view))),
         listed=frozenset(_listed(legs, dialled, pickups, queues)),
     )
+
+
+def _notes(pickups: Iterable[Pickup], ended: Mapping[str, PickupNote]) -> dict[str, PickupNote]:
+    """What each view tells of its pickup: of the one that rings, else of the last one that failed."""
+    connected: dict[str, PickupNote] = {}
+    rings: dict[str, PickupNote] = {}
+    for pickup in sorted(pickups, key=lambda pickup: pickup.id.n):
+        if (order := pickup.order) is None:
+            continue
+        note = PickupNote(order.taken_from, order.send_call_to, pickup.status)
+        if pickup.status is PickupStatus.RINGING:
+            rings[order.view] = note
+        elif order.mode is Mode.WAITING:
+            connected[order.view] = note
+    return {**connected, **ended, **rings}
 
 
 def _first_answer(legs: Iterable[Leg], orders: Iterable[Order]) -> float | None:

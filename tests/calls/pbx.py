@@ -6,13 +6,16 @@ of a resync come from here and not from the picture under test.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bridge.calls import CDR_VARIABLES, Headers
+from bridge.calls import CDR_VARIABLES, STATUS_VARIABLES, Headers
 
 DOWN, RING, RINGING, UP = 0, 4, 5, 6
 _STATES = {DOWN: "Down", RING: "Ring", RINGING: "Ringing", UP: "Up"}
+
+PICKUP = tuple(name for name in STATUS_VARIABLES if name.startswith("UAPI_"))
+"""The variables of a pickup leg that are asked for."""
 
 Told = dict[str, str | list[str]]
 """An event as a dict."""
@@ -54,6 +57,9 @@ class Chan:
     hears_music: bool = False
     """Whether it was put on hold, which is what CHANNEL(onhold) says."""
     variables: dict[str, str] = field(default_factory=dict)
+    announced: bool = False
+    replaced: bool = False
+    """Whether it has come into another's place by masquerade."""
     known: bool = True
     """Whether its variables are set yet: an Originate announces its channel a moment before."""
 
@@ -120,6 +126,8 @@ class Pbx:
         self._names = 0
         self._resyncs = 0
         self._lot: Room | None = None
+        self.amid = False
+        """Whether the story is amid something that AMI tells in two events of the same moment."""
 
     # --- saying
 
@@ -161,6 +169,7 @@ class Pbx:
         return chan
 
     def announce(self, chan: Chan) -> Chan:
+        chan.announced = True
         self.say("Newchannel", chan.headers())
         return chan
 
@@ -227,8 +236,15 @@ class Pbx:
             "BridgeVideoSourceMode": "none",
         }
 
-    def enter(self, chan: Chan, room: Room, *, swap: Chan | None = None) -> None:
-        """Put a channel into a bridge: those in a conversation all take the oldest Linkedid, which only it tells."""
+    def enter(self, chan: Chan, room: Room, *, swap: Chan | None = None, instead: Chan | None = None) -> None:
+        """Put a channel into a bridge: those in a conversation all take the oldest Linkedid, which only it tells.
+
+        Args:
+            chan: Who enters.
+            room: The bridge.
+            swap: Who leaves it for that.
+            instead: Who is in that one's place by masquerade before AMI tells of it.
+        """
         assert chan.room is None, f"{chan.name} is in a bridge"
         if room.type == "basic":
             if not chan.dnid:
@@ -241,6 +257,8 @@ class Pbx:
                 one.started = one.answered = self.now
         room.members.append(chan)
         chan.room = room
+        if instead:
+            self.replace(chan, instead)
         self.say(
             "BridgeEnter",
             self._bridge(room),
@@ -252,7 +270,7 @@ class Pbx:
         room = chan.room
         assert room, f"{chan.name} is in no bridge"
         room.members.remove(chan)
-        chan.room = None
+        chan.room, chan.hears_music = None, False
         self._forget(room)
         chan.started = chan.answered = self.now  # its CDR begins anew
         self.say("BridgeLeave", self._bridge(room), chan.headers())
@@ -262,7 +280,18 @@ class Pbx:
         room = target.room
         assert room
         room.members[room.members.index(target)] = successor
-        target.room, successor.room = None, room
+        target.room, successor.room, successor.replaced = None, room, True
+
+    @property
+    def settled(self) -> bool:
+        """Whether AMI has had the time to tell what has come about, and Asterisk still knows it.
+
+        A leg that came by masquerade is in nobody's call once it is alone.
+        """
+        return not self.amid and all(
+            chan.announced and not (chan.replaced and (chan.room is None or len(chan.room.members) < 2))
+            for chan in self.channels.values()
+        )
 
     def _forget(self, room: Room) -> None:
         if not room.members and room is not self._lot:
@@ -365,7 +394,7 @@ class Pbx:
     def _end(event: str, action_id: str, items: int) -> Told:
         return {"Event": event, "ActionID": action_id, "EventList": "Complete", "ListItems": str(items)}
 
-    def status(self, chan: Chan, action_id: str, ask: Iterable[str] = ()) -> Told:
+    def status(self, chan: Chan, action_id: str) -> Told:
         """A row of Status."""
         told = {
             CDR_VARIABLES[0]: f"{chan.answered:.6f}",
@@ -373,7 +402,7 @@ class Pbx:
             "CHANNEL(onhold)": str(int(chan.hears_music)),
         }
         known = chan.variables if chan.known else {}
-        for name in ask or PICKUP:
+        for name in PICKUP:
             told[name] = known.get(name, "(null)")
         return {
             "Event": "Status",
@@ -392,10 +421,3 @@ class Pbx:
     def status_alone(self, chan: Chan, action_id: str = "Status/7") -> list[Told]:
         """What a Status of this one channel is answered with."""
         return [self.status(chan, action_id), self._end("StatusComplete", action_id, 1)]
-
-
-PICKUP = (
-    "UAPI_VIEW", "UAPI_FROM", "UAPI_TO", "UAPI_SOURCE", "UAPI_TARGET", "UAPI_MODE", "UAPI_QUEUE", "UAPI_BY",
-    "UAPI_ANSWERED", "UAPI_SINCE", "UAPI_CALLER", "UAPI_DIALLED",
-)  # fmt: skip
-"""The variables of a pickup leg that are asked for."""

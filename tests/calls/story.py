@@ -482,9 +482,10 @@ class Story(Pbx):
         self.hang_up(two)
         self.leave(one)
         self.leave(chan)
+        self.amid = True
         self.enter(chan, held.room)
-        held.hears_music = False
-        self.say("Unhold", chan.headers())
+        self.amid = False
+        self.unhold(chan)
         self.connected(chan, held.number, held.display)
         if third is not None:
             self.hang_up(third)
@@ -498,9 +499,9 @@ class Story(Pbx):
             self.enter(chan, room)
         self.connected(one, other.number, other.display)
         self.connected(other, one.number, one.display)
-        for chan in lonely:
-            assert chan
-            self.hang_up(chan)
+        for left in lonely:
+            assert left
+            self.hang_up(left)
 
     def merges(self, chan: Chan, into: Chan) -> None:
         """A channel is taken out of its conversation into another's, whose other end goes: REFER with Replaces."""
@@ -547,6 +548,7 @@ class Story(Pbx):
             "UAPI_QUEUE": "1" if queue else "",
             "UAPI_BY": by,
             "UAPI_ANSWERED": self._answered(target if mode == "talking" else source),
+            "UAPI_SINCE": self._answered(source),
             "UAPI_CALLER": caller,
             "UAPI_DIALLED": dialled,
             **more,
@@ -685,13 +687,16 @@ class Story(Pbx):
         room = self.room()
         headers, targets = chan.headers(), target.headers("Target")
         if told == "first":
+            self.amid = True
             self.say("Pickup", headers, targets)
-        self.enter(target, room)
+            self.amid = False
+        self.enter(target, room, instead=chan if told == "first" else None)
         if told == "after the target":
+            self.replace(target, chan)
             self.say("Pickup", headers, targets)
         self.enter(caller, room)
-        self.replace(target, chan)
         if told == "last":
+            self.replace(target, chan)
             self.say("Pickup", headers, targets)
             self.connected(caller, chan.number, chan.display)
         self.hang_up(target, 26)
@@ -706,9 +711,9 @@ class Story(Pbx):
         if source.room:
             self.leave(source)
         if queue := self.queue_of(source):
-            self.waiting[queue].remove(source)  # no event tells that: see asterisk-facts
             if source.state != UP:
                 self.state(source, UP)
+            self.waiting[queue].remove(source)  # of which no event tells
         room = self.room()
         self.enter(source, room)
         for agent in self._called(source):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 
-from calls.pbx import UP
+from calls.pbx import RING, UP
 from calls.story import Story
 
 
@@ -346,9 +346,10 @@ def three_strangers_in_one_lot(story: Story) -> None:
 
 def parked_told_before_born(story: Story) -> None:
     """Heard once: parking reaches AMI on a way of its own, and may be faster than the channel's first event."""
-    chan = story.make("PJSIP/0003*100-0000001b", UP, number="0003*100", exten="0003*807", dnid="0003*807")
+    chan = story.make("PJSIP/0003*100-0000001b", RING, number="0003*100", exten="0003*807", dnid="0003*807")
     story.park(chan, "PJSIP/0003*100")
     story.announce(chan)
+    story.state(chan, UP)
     story.enter(chan, story.lot())
     story.hangs_up("0003*100")
 

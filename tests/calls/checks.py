@@ -1,0 +1,162 @@
+"""What must hold of a picture at any moment, and how two pictures are compared."""
+
+from collections.abc import Iterable
+
+from bridge.calls import Call, Leg, PickupStatus, Picture
+from bridge.grammar import Extension
+
+ABOUT = 1.1
+"""Seconds by which a time may differ that only a Status row's whole Seconds tell of."""
+
+
+def shown(picture: Picture) -> str:
+    """A picture as a table: each call with whom it is listed under, each leg with what it shows but times."""
+    calls = sorted(picture.calls(), key=lambda call: (call.published, call.id))
+    return "\n".join(line for call in calls for line in _call(call))
+
+
+def _call(call: Call) -> Iterable[str]:
+    answered = " answered" if call.answered is not None else ""
+    yield f"listed under {' '.join(sorted(call.listed))}{answered}"
+    for leg in call.legs:
+        yield "  " + " ".join(_leg(leg))
+
+
+def _leg(leg: Leg) -> Iterable[str]:
+    yield leg.view
+    yield leg.number or "-"
+    yield f"{leg.source or '-'}>{leg.destination or '-'}"
+    yield f"flow={leg.flow}"
+    yield f"status={leg.status}"
+    if leg.answered is not None:
+        yield "answered"
+    if leg.ringing is not None:
+        yield "ringing"
+    if leg.on_hold is not None:
+        yield "held"
+    if leg.holder:
+        yield "holder"
+    if leg.waiting:
+        yield "waiting"
+    if leg.parked is not None:
+        yield f"parked={leg.parked_pos}"
+    if leg.parked_by:
+        yield f"by={leg.parked_by}"
+    if leg.pickup:
+        yield f"pickup={leg.pickup.taken_from}>{leg.pickup.send_call_to}:{leg.pickup.status}"
+    yield f'other="{leg.other_name} <{leg.other_number}>"'
+
+
+def check(picture: Picture) -> None:
+    """Compare everything the picture keeps ready with what it would be if worked out anew.
+
+    Raises:
+        AssertionError: something differs.
+    """
+    calls = {call.id: call for call in picture.calls()}
+    for call in calls.values():
+        views = [leg.view for leg in call.legs]
+        assert len(set(views)) == len(views), f"two legs show one id: {call}"
+        assert call.legs, f"a call without legs: {call}"
+        assert picture.call(call.id) is call
+    found: dict[Extension, set[str]] = {}
+    for call in calls.values():
+        for extension in call.listed:
+            found.setdefault(extension, set()).add(call.id)
+            assert call in picture.calls_of(extension)
+    assert {extension: set(ids) for extension, ids in picture._by_extension.items()} == found
+    assert set(picture.extensions()) == set(found)
+    board = picture.board
+    for record in picture._records.values():
+        assert record.channels, "a record without channels"
+        assert picture._by_id[record.id] is record
+        for channel in record.channels.values():
+            assert channel.linkedid == record.linkedid
+            assert board.channels[channel.uniqueid] is channel
+            picture._dirty[record] = None
+    assert sum(len(record.channels) for record in picture._records.values()) == len(board.channels)
+    assert len(picture._by_id) == len(picture._records)
+    for bridge in board.bridges.values():
+        assert bridge.members, "an empty bridge"
+        assert all(member.bridge is bridge for member in bridge.members.values())
+    for channel in board.channels.values():
+        bridge_of = channel.bridge
+        assert bridge_of is None or board.bridges[bridge_of.uniqueid].members[channel.uniqueid] is channel
+    assert {call.id: call for call in picture.calls()} == calls, (
+        "an event has touched a call that was not built anew"
+    )
+
+
+def nothing_left(picture: Picture) -> None:
+    """Make sure that nothing is kept of calls that are over, but a bounded memory of their pickups.
+
+    Raises:
+        AssertionError: something is.
+    """
+    assert picture.calls() == []
+    board = picture.board
+    kept = (
+        board.channels, board.bridges, board._locals, picture._records, picture._by_id, picture._by_extension,
+        picture._dirty, picture._watched,
+    )  # fmt: skip
+    assert not any(kept), kept
+
+
+def differences(live: Picture, fresh: Picture) -> list[str]:
+    """Where a picture that saw the calls begin differs from one that did not.
+
+    What has no trace in Asterisk may be forgotten by the fresh one: when a talk was answered that was re-bridged
+    since, pickups that are over, a hold that outlived the party who was put on hold. It must not say anything else.
+    """
+    ours, theirs = ({call.id: call for call in picture.calls()} for picture in (live, fresh))
+    found = [f"only one knows call {id_}" for id_ in ours.keys() ^ theirs.keys()]
+    for id_ in ours.keys() & theirs.keys():
+        found += _different(ours[id_], theirs[id_])
+    return found
+
+
+def _different(ours: Call, theirs: Call) -> Iterable[str]:
+    if not _forgotten(ours.answered, theirs.answered):
+        yield f"answered {ours.answered} | {theirs.answered}"
+    if not _about(ours.published, theirs.published):
+        yield f"published {ours.published} | {theirs.published}"
+    if ours.listed != theirs.listed:
+        yield f"listed {sorted(ours.listed)} | {sorted(theirs.listed)}"
+    views = [leg.view for leg in ours.legs], [leg.view for leg in theirs.legs]
+    if views[0] != views[1]:
+        yield f"views {views[0]} | {views[1]}"
+        return
+    taken_over = any(leg.pickup and leg.pickup.status is PickupStatus.CONNECTED for leg in ours.legs)
+    for leg, other in zip(ours.legs, theirs.legs, strict=True):
+        forgiven = set(_forgiven(leg, other, taken_over=taken_over))
+        if leg == other:
+            continue
+        yield from (
+            f"{leg.view}.{name} {getattr(leg, name)!r} | {getattr(other, name)!r}"
+            for name in Leg.__slots__
+            if name not in forgiven and getattr(leg, name) != getattr(other, name)
+        )
+
+
+def _forgiven(ours: Leg, theirs: Leg, *, taken_over: bool) -> Iterable[str]:
+    """The fields in which two views of one leg may differ."""
+    if _forgotten(ours.answered, theirs.answered):
+        yield "answered"
+    if ours.pickup and theirs.pickup is None and ours.pickup.status is not PickupStatus.RINGING:
+        yield "pickup"
+    if ours.on_hold is not None and (theirs.on_hold is not None or taken_over):
+        yield "on_hold"
+    if taken_over and ours.on_hold is not None and theirs.on_hold is None:
+        yield "holder"
+    if _about(ours.parked, theirs.parked):
+        yield "parked"
+    if _about(ours.ringing, theirs.ringing):
+        yield "ringing"
+
+
+def _about(ours: float | None, theirs: float | None) -> bool:
+    return ours is not None and theirs is not None and abs(ours - theirs) < ABOUT
+
+
+def _forgotten(ours: float | None, theirs: float | None) -> bool:
+    return theirs is None or _about(ours, theirs)
