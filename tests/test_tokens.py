@@ -28,7 +28,11 @@ def _tokens(
             "users": [{"id": "12", "name": "John Doe", "organization": "3"}],
             "apps": [
                 {"id": app, "user": "12", "secret_sha256": sha256_hex(secret)},
-                {"id": "static", "user": "12", "tokens_sha256": [sha256_hex(_STATIC), sha256_hex("another-long-lived-token")]},
+                {
+                    "id": "static",
+                    "user": "12",
+                    "tokens_sha256": [sha256_hex(_STATIC), sha256_hex("another-long-lived-token")],
+                },
                 {"id": "idle", "user": "12"},
             ],
         }
