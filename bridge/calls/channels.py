@@ -25,6 +25,17 @@ class Parking:
     by: Extension | None
 
 
+@dataclass(slots=True)
+class Hold:
+    """Since when a phone has somebody on hold."""
+
+    since: float
+    whom: str
+    """That one's Uniqueid: not a third party's that it asks meanwhile."""
+    traced: bool = True
+    """Whether Asterisk knows of it: it does not when whom was put on hold has been taken over."""
+
+
 @dataclass(slots=True, eq=False)
 class Bridge:
     """A bridge and the channels in it."""
@@ -81,10 +92,8 @@ class Channel:
     answered: float | None = None
     bridge: Bridge | None = None
     dialler: str = ""
-    holding: float | None = None
-    """Since when this phone has the other party on hold."""
-    held: str = ""
-    """The Uniqueid of whom it has put on hold."""
+    hold: Hold | None = None
+    """Whom this phone has on hold."""
     put_on_hold: bool = False
     parking: Parking | None = None
     queue: str = ""
@@ -202,6 +211,12 @@ class Board:
         if order.mode is Mode.RINGING and target.partner is None:
             return True
         return talker is target
+
+    def held_by(self, channel: Channel | None, other: Channel | None) -> Hold | None:
+        """The hold that a phone has put the party at the other end on."""
+        if channel is None or other is None or channel.hold is None or channel.hold.whom != other.uniqueid:
+            return None
+        return channel.hold
 
     def called_by(self, channel: Channel) -> Channel | None:
         """The party whose call rings this channel, followed through Local pairs; as far as dials were seen."""

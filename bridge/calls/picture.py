@@ -9,7 +9,7 @@ lead to the same end.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from bridge.calls.channels import NOT_LEGS, RING, UP, Board, Bridge, Channel, Parking, Pickup
+from bridge.calls.channels import NOT_LEGS, RING, UP, Board, Bridge, Channel, Hold, Parking, Pickup
 from bridge.calls.events import CDR_VARIABLES, RESYNC, Headers, number, text, variables
 from bridge.calls.model import Call, Change, Mode, Numbering, Order, PickupNote, PickupStatus
 from bridge.calls.views import build
@@ -426,12 +426,12 @@ class Picture:
 
     def _holds(self, channel: Channel, at: float) -> None:
         held = self.board.talks_with(channel)
-        channel.holding, channel.held = at, held.uniqueid if held else ""
+        channel.hold = Hold(at, held.uniqueid if held else "")
         self._touch_with_partner(channel)
 
     def _unhold(self, event: Headers, _: float) -> None:
         if channel := self._channel(event):
-            channel.holding = None
+            channel.hold = None
             self._touch_with_partner(channel)
 
     def _touch_with_partner(self, channel: Channel) -> None:
@@ -537,7 +537,7 @@ class Picture:
             return
         pickup.order = order
         if pickup.status is PickupStatus.CONNECTED:
-            self._forget_note(pickup)
+            self._succeed(pickup, order)
         self._watch(order.source, pickup.id)
         self._watch(order.target, pickup.id)
         self._touch_pickup(pickup)
@@ -567,12 +567,17 @@ class Picture:
         if pickup.status is PickupStatus.RINGING:
             pickup.status = PickupStatus.CONNECTED
             self._touch_pickup(pickup)
-            self._forget_note(pickup)
+            if pickup.order:
+                self._succeed(pickup, pickup.order)
 
-    def _forget_note(self, pickup: Pickup) -> None:
-        """How earlier pickups of a view ended is no news once one is connected."""
-        if pickup.order and (record := self._by_id.get(pickup.id.call)):
-            record.notes.pop(pickup.order.view, None)
+    def _succeed(self, pickup: Pickup, order: Order) -> None:
+        """A pickup leg takes what was its target's: a hold by the source; and how earlier tries ended is no news."""
+        source = self.board.channels.get(order.source)
+        if source is not None and source.hold and source.hold.whom == order.target:
+            source.hold = Hold(source.hold.since, pickup.id, traced=False)
+            self._touch(source)
+        if record := self._by_id.get(pickup.id.call):
+            record.notes.pop(order.view, None)
 
     def _end_pickup(self, pickup: Pickup, cause: int) -> None:
         order = pickup.order
@@ -704,12 +709,11 @@ class Picture:
         partner = self.board.talks_with(channel)
         if partner is None:
             return
-        if channel.put_on_hold and partner.holding is None:
+        known = self.board.held_by(partner, self.board.talks_with(partner))
+        if channel.put_on_hold and known is None:
             self._holds(partner, at)
-        held = self.board.talks_with(partner)
-        over = not channel.put_on_hold and channel.partner is partner
-        if over and partner.holding is not None and held is not None and held.uniqueid == partner.held:
-            partner.holding = None
+        elif known and known.traced and not channel.put_on_hold and channel.partner is partner:
+            partner.hold = None
             self._touch_with_partner(partner)
 
 

@@ -201,9 +201,7 @@ def _leg(
     partner = board.talks_with(leg)
     order = leg.pickup.order if leg.pickup else None
     name, number = _other(leg, partner, ends, legs)
-    # Who asks a third party during a transfer has put the second one on hold, not the third.
-    talking = () if partner is None or board.consults(leg, legs) else (leg, partner)
-    held = [side.holding for side in talking if side.holding is not None]
+    holds = board.held_by(leg, partner), board.held_by(partner, leg)
     if order:
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
     parking = leg.parking
@@ -222,8 +220,8 @@ def _leg(
         waiting=leg.waiting,
         ringing=leg.born if status in ("2", "3") else None,
         answered=_answered(leg, legs) if status == "5" else None,
-        on_hold=min(held, default=None),
-        holder=leg in talking and leg.holding is not None,
+        on_hold=min((hold.since for hold in holds if hold), default=None),
+        holder=holds[0] is not None,
         parked=parking.since if parking else None,
         parked_pos=parking.space if parking else "",
         parked_by=parking.by if parking else None,

@@ -495,6 +495,14 @@ def consultation_third_taken(story: Story) -> None:
     story.hangs_up("0003*100")
 
 
+def held_party_leaves_the_consultation(story: Story) -> None:
+    _talk(story)
+    story.consults("0003*210", "0003*211")
+    story.answers("0003*211")
+    story.hangs_up("0003*100")
+    story.hangs_up("0003*211")
+
+
 def view_of(linkedid: str, phone: str, story: Story) -> str:
     """The view id of a phone that is not the Linkedid's own, where neither can be counted."""
     del linkedid
@@ -505,7 +513,7 @@ def view_of(linkedid: str, phone: str, story: Story) -> str:
 TALES = HEARD_TALES | {
     tale.__name__: tale
     for tale in (
-        chain_of_pickups, click_to_call_taken, conference, consultation_third_taken, hold_by_both,
+        chain_of_pickups, click_to_call_taken, conference, consultation_third_taken, held_party_leaves_the_consultation, hold_by_both,
         hold_by_the_source_survives_a_pickup, masquerade_told_first, merged_into_the_younger_first,
         order_told_late, parked_by_a_pickup_leg, parked_told_before_born, pickup_let_go_by_the_guard,
         queue_round_over_then_taken, taken_after_a_masquerade, taken_again_after_parking,
