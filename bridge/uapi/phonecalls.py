@@ -4,7 +4,6 @@ What is checked in which order is the contract's: token, PBX, size and syntax, u
 sendCallTo, callerId, waitForPickup, phoneCallViewId, rights, state. Nothing is asked of Asterisk before the last.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -94,7 +93,6 @@ class PhoneCalls:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._running: set[asyncio.Task[PickupResult]] = set()
 
     def resources(self) -> list[Resource]:
         """Where they answer."""
@@ -348,11 +346,11 @@ class PhoneCalls:
         return preferred, {"Preference-Applied": f"wait={preferred}"}
 
     async def _pick_up(self, app: App, order: PickupRequest, headers: Mapping[str, str]) -> PickupResult:
-        """Have the call picked up. A client that goes away meanwhile cancels nothing."""
+        """Have the call picked up, within limits. A client that goes away meanwhile cancels nothing: see `Pickups`."""
         limiter = self._service.limiter
         with limiter.waiting(app.id, order.wait), limiter.ringing(order.send_call_to, order.call) as rang:
             try:
-                result = await asyncio.shield(self._start(order))
+                result = await self._service.pickups.pick_up(order)
             except SendCallToUnavailable as error:
                 rang()
                 raise _with(headers, error) from error
@@ -361,17 +359,6 @@ class PhoneCalls:
             if not result.replayed:
                 rang()
             return result
-
-    def _start(self, order: PickupRequest) -> asyncio.Task[PickupResult]:
-        task = asyncio.ensure_future(self._service.pickups.pick_up(order))
-        self._running.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[PickupResult]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # the client may have gone: an error that nobody hears is none
 
     def _present(self, call: Call, address: Address, base: str) -> PhoneCall:
         directory = self._service.directory

@@ -35,7 +35,7 @@ class Pickups(Protocol):
     """Who picks calls up."""
 
     async def pick_up(self, request: PickupRequest) -> PickupResult:
-        """Pick a call up."""
+        """Pick a call up. Whoever cancels the waiting for it does not cancel the pickup."""
 
 
 class LinkStatus(Protocol):

@@ -149,6 +149,18 @@ def test_without_the_pbx_nothing_is_answered_but_503(world: World) -> None:
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_a_service_that_is_about_to_end_takes_no_more_updates(world: World) -> None:
+    """503 before anything is read of them, on a connection that ends; lists are answered to the last."""
+    world.bridge.draining.active = True
+    with world.client() as client:
+        reply = client.put(path("444444"), content=b"{")
+        ready = client.get("/readyz")
+        assert client.get(path()).status_code == 200
+    assert _object(reply) == _object(ready) == (503, "pbx_unavailable")
+    assert reply.json()["error"]["message"] == "The bridge is shutting down."
+    assert reply.headers["connection"] == "close"
+
+
 def test_a_request_has_an_id(world: World) -> None:
     """The client's own, if it is one; it is in the reply and in the log."""
     with capture_logs() as logs, world.client() as client:

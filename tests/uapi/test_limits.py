@@ -90,7 +90,7 @@ def test_requests_under_way_count_as_rings() -> None:
     limiter = Limiter(Limits(pickups_per_phone=2), Clock())
     phone = Extension("0003*024")
     one, two, three = (CallId.of(text) for text in "123")
-    with limiter.ringing(phone, one), limiter.ringing(phone, one), limiter.ringing(phone, two):
+    with limiter.ringing(phone, one), limiter.ringing(phone, two), limiter.ringing(phone, one):
         with pytest.raises(ApiError), limiter.ringing(phone, three):
             pass
         with limiter.ringing(Extension("0003*025"), three):

@@ -28,6 +28,7 @@ def _self(world: World, headers: dict[str, str], **options: Any) -> tuple[int, s
         ({"host": "0.0.0.0", "trusted_hosts": ["*.example.org"]}, "b.example.org", (200, "https://b.example.org")),
         ({"host": "0.0.0.0", "trusted_hosts": ["*.example.org"]}, "example.org", (400, "request_invalid")),
         ({"host": "0.0.0.0", "trusted_hosts": ["*"]}, "anything", (200, "https://anything")),
+        ({"host": "0.0.0.0", "trusted_hosts": ["a", "b"]}, "b", (200, "https://b")),
         ({"host": "127.0.0.1", "trusted_hosts": ["a.example.org"]}, "b", (200, "https://b")),
     ],
 )  # fmt: skip
