@@ -9,7 +9,7 @@
 Anything else is not picked up: what stands there cannot be moved without losing somebody.
 """
 
-from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Channel
+from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel
 from bridge.calls.model import Call, Leg, Mode, NotPickable, Plan
 from bridge.calls.picture import Picture
 from bridge.grammar import ChannelName, Extension, GrammarError, PickupId, Uniqueid
@@ -34,7 +34,6 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
     for side, who in ((target, "view"), (source, "other party")):
         if side.extension == send_call_to:
             raise NotPickable(f"{send_call_to} is in this call already: it is the {who}")
-    dialler = picture.board.called_by(target) if mode is Mode.RINGING else None
     numbers = [pickup.id.n for pickup in picture.pickups_of(call.id) if pickup.id in picture.board.channels]
     try:
         return Plan(
@@ -45,7 +44,7 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             target=Uniqueid.parse(target.uniqueid),
             target_channel=ChannelName.parse(target.name),
             mode=mode,
-            queue=bool(dialler and dialler.queue),
+            queue=mode is Mode.RINGING and bool(source.queue),
         )
     except GrammarError as error:
         raise NotPickable("its channels have names that cannot be passed on safely") from error
@@ -58,7 +57,7 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     if target.waiting:
         return target, Mode.WAITING
     if target.state in (RINGING, DOWN, RESERVED, DIALLING):
-        caller = board.called_by(target) or _only_caller(channels, target)
+        caller = board.called_by(target) or _only_caller(board, channels, target)
         if caller is None:
             raise NotPickable("nobody is known to call this phone")
         return caller, Mode.RINGING
@@ -82,17 +81,24 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     return partner, Mode.TALKING
 
 
-def _only_caller(channels: list[Channel], target: Channel) -> Channel | None:
-    """The caller of a ringing leg where its dial was not seen: the Linkedid's own leg, or the only one it can be."""
-    callers = [
+def _only_caller(board: Board, channels: list[Channel], target: Channel) -> Channel | None:
+    """The caller of a ringing leg where its dial was not seen: the Linkedid's own leg, or the only one it can be.
+
+    Who dials is in no bridge. A Local half dials for the party at the other half.
+    """
+    dialling = [
         channel
         for channel in channels
-        if channel.leg
-        and channel is not target
+        if channel is not target
         and channel.state in (RING, UP)
-        and channel.partner is None
-        and channel.parking is None
+        and channel.bridge is None
+        and channel.pickup is None
     ]
+    callers = [channel for channel in dialling if channel.leg]
+    for half in dialling:
+        other = board.other_half(half) if half.local else None
+        if other is not None and (party := board.talks_with(other)):
+            callers.append(party)
     own = [channel for channel in callers if channel.uniqueid == channel.linkedid]
     callers = own or callers
     return callers[0] if len(callers) == 1 else None

@@ -714,9 +714,11 @@ class Story(Pbx):
             if source.state != UP:
                 self.state(source, UP)
             self.waiting[queue].remove(source)  # of which no event tells
-        room = self.room()
+        room, agents = self.room(), self._called(source)
+        self.amid = bool(agents)
         self.enter(source, room)
-        for agent in self._called(source):
+        self.amid = False
+        for agent in agents:
             self.hang_up(agent, 0)
         if old is not None:
             self.leave(old)
