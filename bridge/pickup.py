@@ -553,6 +553,7 @@ class Pickups:
                     "UAPI_LEG": planned.target_channel,
                     "UAPI_MODE": planned.mode.value,
                     "UAPI_QUEUE": "1" if planned.queue else "",
+                    "UAPI_RING": planned.ring or "",
                     "UAPI_PEER": ChannelName.maybe(peer) or "",
                     "UAPI_BY": attempt.by,
                     "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",

@@ -138,6 +138,8 @@ class Plan:
     target_channel: ChannelName
     mode: Mode
     queue: bool
+    ring: Uniqueid | None
+    """A phone that rings for a source which waits in a queue: that ring is taken with it."""
 
 
 class NotPickable(Exception):

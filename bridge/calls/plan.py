@@ -45,6 +45,7 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             target_channel=ChannelName.parse(target.name),
             mode=mode,
             queue=mode is Mode.RINGING and bool(source.queue),
+            ring=_ring_for(picture, call, target) if mode is Mode.WAITING else None,
         )
     except GrammarError as error:
         raise NotPickable("its channels have names that cannot be passed on safely") from error
@@ -79,6 +80,17 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     if board.consults(target, channels):
         raise NotPickable("an attended transfer is under way in this call")
     return partner, Mode.TALKING
+
+
+def _ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
+    """A phone that a queue rings for who waits there."""
+    channels = picture.channels_of(call.id)
+    for channel in channels if waiting.queue else ():
+        if channel.leg and channel.state == RINGING:
+            caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
+            if caller is waiting:
+                return Uniqueid.parse(channel.uniqueid)
+    return None
 
 
 def _only_caller(board: Board, channels: list[Channel], target: Channel) -> Channel | None:
