@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from bridge import __version__, logs, tokens
-from bridge.ami import AmiError, Link, LinkState, Recorder, RecordingError, Refused, read
+from bridge.ami import AmiError, Link, LinkState, Recorder, RecordingError, read
 from bridge.app import create_app, create_picture
-from bridge.calls import Change, Headers, Picture, text
+from bridge.calls import Change, Headers, Pickup, Picture
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
 from bridge.grammar import Extension, PickupId
 from bridge.notify import Notifier
+from bridge.pickup import ORDER_AGAIN
 from bridge.settings import Settings, SettingsError, load, warnings
 from bridge.uapi import Server, phone_call
 
@@ -175,15 +176,16 @@ async def _recording(settings: Settings, recorder: Recorder) -> int:
             _complain(f"recording Asterisk {state.asterisk}; interrupt to end")
         was_up = state.up
 
-    asking: set[asyncio.Task[None]] = set()
+    picture = Picture(Endpoints.default())
+    asking: dict[PickupId, asyncio.Task[None]] = {}
 
     def on_event(event: Headers, at: float) -> None:
         recorder.write(event, at)
-        pickup = PickupId.maybe(text(event, "Uniqueid")) if text(event, "Event") == "Newchannel" else None
-        if pickup:
-            task = asyncio.create_task(_ask_order(link, pickup))
-            asking.add(task)
-            task.add_done_callback(asking.discard)
+        for pickup in picture.apply(event, at):
+            if pickup.id not in picture.board.channels:
+                asking.pop(pickup.id, None)
+            elif pickup.id not in asking:
+                asking[pickup.id] = asyncio.create_task(_ask_order(link, pickup))
 
     link = Link(settings.ami, context=settings.pbx.context, on_event=on_event, on_state=on_state)
     running = asyncio.create_task(link.run())
@@ -196,17 +198,14 @@ async def _recording(settings: Settings, recorder: Recorder) -> int:
     return 0
 
 
-async def _ask_order(link: Link, pickup: PickupId) -> None:
+async def _ask_order(link: Link, pickup: Pickup) -> None:
     """Ask what a new pickup leg is for, as the bridge itself does: no event tells it, and the replay needs it."""
-    for _ in range(5):
-        try:
-            await link.status(pickup)
-        except Refused:  # Asterisk tells of a channel a moment before it can be asked about
-            await asyncio.sleep(0.05)
-        except AmiError:
+    for pause in ORDER_AGAIN:
+        if pickup.order:
             return
-        else:
-            return
+        with contextlib.suppress(AmiError):
+            await link.status(pickup.id)
+        await asyncio.sleep(pause)
 
 
 def _replay(options: argparse.Namespace) -> int:
