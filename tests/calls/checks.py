@@ -1,9 +1,10 @@
 """What must hold of a picture at any moment, and how two pictures are compared."""
 
 from collections.abc import Iterable
+from textwrap import dedent
 
-from bridge.calls import Call, Leg, PickupStatus, Picture
-from bridge.grammar import Extension
+from bridge.calls import Call, Leg, NotPickable, PickupStatus, Picture, plan
+from bridge.grammar import CallId, Extension
 
 ABOUT = 1.1
 """Seconds by which a time may differ that only a Status row's whole Seconds tell of."""
@@ -160,3 +161,21 @@ def _about(ours: float | None, theirs: float | None) -> bool:
 
 def _forgotten(ours: float | None, theirs: float | None) -> bool:
     return theirs is None or _about(ours, theirs)
+
+
+def drawn(text: str) -> str:
+    """A table as a test writes it, without what only pleases the eye."""
+    return "\n".join(line.rstrip() for line in dedent(text).strip("\n").splitlines())
+
+
+def planned(picture: Picture, call: CallId, view: str, to: str = "0003*999") -> tuple[object, ...]:
+    """How a leg would be picked up: source, target, mode, whether a queue rings, and n; or why it cannot be."""
+    found = picture.call(call)
+    leg = found.leg(view) if found else None
+    assert found and leg
+    try:
+        way = plan(picture, found, leg, Extension(to))
+    except NotPickable as refusal:
+        return (str(refusal),)
+    assert way.target_channel == picture.board.channels[way.target].name
+    return way.source, way.target, str(way.mode), way.queue, way.ring or "", way.pickup.n

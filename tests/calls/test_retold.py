@@ -6,9 +6,8 @@ from functools import cache
 
 import pytest
 
-from bridge.calls import Headers, NotPickable, Pickup, Picture, plan
-from bridge.grammar import CallId, Extension
-from calls.checks import check, differences, nothing_left
+from bridge.calls import Headers, Pickup, Picture
+from calls.checks import check, differences, nothing_left, planned
 from calls.pbx import Moment, Told
 from calls.story import Story, picture
 from calls.tales import TALES
@@ -131,18 +130,6 @@ def test_nothing_is_kept_of_it(tale: Retold) -> None:
     for row in Story().rows():
         live.apply(row, tale.moments[-1].at)
     nothing_left(live)
-
-
-def planned(one: Picture, call: CallId, view: str) -> tuple[object, ...]:
-    """How a leg would be picked up, or why not."""
-    found = one.call(call)
-    leg = found.leg(view) if found else None
-    assert found and leg
-    try:
-        way = plan(one, found, leg, Extension("0003*999"))
-    except NotPickable as refusal:
-        return (str(refusal),)
-    return way.pickup, way.source, way.target, way.target_channel, way.mode, way.queue
 
 
 def test_a_bridge_that_starts_at_any_moment_picks_up_alike(tale: Retold) -> None:
