@@ -32,7 +32,6 @@ def configure(level: str = "info", out: TextIO | None = None) -> None:
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
