@@ -1,7 +1,7 @@
 """A SIP user made of messages alone: for what the softphone cannot do, such as a REFER that names another dialog.
 
-It answers every call at once, holds any number of dialogs, and sends no sound. One transfers by it as desk phones do
-after a consultation: REFER with Replaces (RFC 3515, RFC 3891).
+It answers every call at once, or refuses it, holds any number of dialogs, and sends no sound. One transfers by it
+as desk phones do after a consultation: REFER with Replaces (RFC 3515, RFC 3891).
 """
 
 import asyncio
@@ -65,6 +65,8 @@ class SipUser(asyncio.DatagramProtocol):
         """By Call-ID."""
         self.notified: list[str] = []
         """What Asterisk told of a REFER: "SIP/2.0 200 OK"."""
+        self.refusal = ""
+        """What it says to who calls, such as "603 Decline"; empty, it answers."""
         self._answers: dict[tuple[str, str], asyncio.Future[_Message]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._sink: asyncio.DatagramTransport | None = None
@@ -82,20 +84,23 @@ class SipUser(asyncio.DatagramProtocol):
         local = ("127.0.0.1", 0)
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=local)
         self._sink, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=local)
-        address = f"<sip:{self.extension}@{self._host}>"
-        answer = await self._ask(
-            "REGISTER", f"sip:{self._host}", Dialog(_id(), f"{address};tag={_id()}", address, "")
-        )
-        assert " 200 " in answer.start, answer
+        await self._register(3600)
 
     async def close(self) -> None:
-        """End every call and close the ports."""
+        """End every call, unregister and close the ports."""
         for dialog in self.dialogs.values():
             if not dialog.over:
                 await self.hang_up(dialog)
+        await self._register(0)
         for transport in (self._transport, self._sink):
             if transport is not None:
                 transport.close()
+
+    async def _register(self, seconds: int) -> None:
+        address = f"<sip:{self.extension}@{self._host}>"
+        dialog = Dialog(_id(), f"{address};tag={_id()}", address, "")
+        answer = await self._ask("REGISTER", f"sip:{self._host}", dialog, f"Expires: {seconds}")
+        assert " 200 " in answer.start, answer
 
     async def call(self, number: str) -> Dialog:
         """Call a number and return when it was answered."""
@@ -154,18 +159,21 @@ class SipUser(asyncio.DatagramProtocol):
             self._send(self._reply(method, message))
 
     def _reply(self, method: str, request: _Message) -> str:
-        """Agree to everything; a new INVITE opens a dialog, a BYE closes one."""
+        """Agree to everything, unless calls are refused; a new INVITE opens a dialog, a BYE closes one."""
         call_id, remote, local = (request.first(name) for name in ("call-id", "from", "to"))
         dialog = self.dialogs.get(call_id)
-        if method == "INVITE" and dialog is None:
+        refusal = self.refusal if method == "INVITE" and dialog is None else ""
+        if refusal:
+            local += f";tag={_id()}"
+        elif method == "INVITE" and dialog is None:
             dialog = Dialog(call_id, f"{local};tag={_id()}", remote, _uri(request.first("contact")))
             self.dialogs[call_id] = dialog
         if method == "BYE" and dialog is not None:
             dialog.over = True
-        lines = ["SIP/2.0 200 OK", *(f"Via: {via}" for via in request.headers["via"])]
+        lines = [f"SIP/2.0 {refusal or '200 OK'}", *(f"Via: {via}" for via in request.headers["via"])]
         lines += [f"From: {remote}", f"To: {dialog.local if dialog else local}", f"Call-ID: {call_id}"]
         lines += [f"CSeq: {request.first('cseq')}", f"Contact: {self._contact}"]
-        return _whole(lines, self._description() if method == "INVITE" else "")
+        return _whole(lines, self._description() if method == "INVITE" and not refusal else "")
 
     # ------------------------------------------------------------------ what goes out
 

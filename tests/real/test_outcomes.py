@@ -1,0 +1,368 @@
+"""What becomes of a pickup, and who is told: the phone that rang in vain, the client that waits, whoever asks later."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from lab import AmiProxy, Bridge, Lab, Message, until
+from lab.fixtures import NewBridge
+from lab.numbers import DIAL_G, GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, SUPPORT
+from lab.service import JANE, JOHN, OWNER
+from lab.sip import SipUser
+from real.states import (
+    RING,
+    TALK,
+    Call,
+    only,
+    over,
+    picked_up_from,
+    refused,
+    ring,
+    rings,
+    shows,
+    take,
+    talk,
+    view,
+    view_of,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+STOPS_WITHIN = 0.2
+"""Seconds in which a ring that can no longer succeed has to stop."""
+
+
+# ------------------------------------------------------------------ a ring that can no longer succeed
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a pickup becomes pointless while 024 rings.
+
+    Args:
+        at: The extension under which the call is.
+        view: Whose view was to be taken, by short number.
+        number: What was dialled.
+        talks: Whether 210 has answered before.
+        happens: What happens then.
+        sign: The event by which Asterisk tells it.
+        cause: What 024 is told.
+        status: The answer for whoever waits.
+        left: Who is together with whom then.
+    """
+
+    happens: Callable[[Lab], Awaitable[object]]
+    sign: Callable[[Message], bool]
+    cause: int
+    status: int
+    at: str = "0003*210"
+    view: str = "210"
+    number: str = "0003*210"
+    talks: bool = False
+    left: tuple[frozenset[str], ...] = ()
+
+
+def hangup_of(phone: str) -> Callable[[Message], bool]:
+    return lambda event: event["Event"] == "Hangup" and f"0003*{phone}-" in event["Channel"]
+
+
+def enters(phone: str) -> Callable[[Message], bool]:
+    return lambda event: event["Event"] == "BridgeEnter" and f"0003*{phone}-" in event["Channel"]
+
+
+async def pick_up_by_hand(lab: Lab) -> None:
+    """101 takes 210's ring by Asterisk's own means."""
+    target = next(row for row in await lab.strangers() if row.extension == "0003*210")
+    lab["101"].on_ring("accept")
+    originate = {"Action": "Originate", "Channel": "PJSIP/0003*101", "Async": "true"}
+    await lab.ami.action({**originate, "Application": "PickupChan", "Data": target.uniqueid})
+
+
+ENDS = {
+    "ringing: the caller leaves": End(lambda lab: lab["100"].hangup(), hangup_of("100"), 16, 204),
+    "ringing: the target declines": End(lambda lab: lab["210"].decline(), hangup_of("210"), 16, 409),
+    "ringing: another fork answers": End(
+        lambda lab: lab["211"].accept(),
+        enters("211"),
+        26,
+        409,
+        number=GROUP,
+        left=(frozenset({"100", "211"}),),
+    ),
+    "ringing: somebody picks up by hand": End(
+        pick_up_by_hand, lambda event: event["Event"] == "Pickup", 26, 409, left=(frozenset({"100", "101"}),)
+    ),
+    "ringing for a queue: the other agent answers": End(
+        lambda lab: lab["211"].accept(),
+        enters("211"),
+        26,
+        409,
+        number=SUPPORT,
+        left=(frozenset({"100", "211"}),),
+    ),
+    "talking: the source hangs up": End(
+        lambda lab: lab["100"].hangup(), hangup_of("100"), 16, 204, talks=True
+    ),
+    "talking: the target hangs up": End(
+        lambda lab: lab["210"].hangup(), hangup_of("210"), 16, 204, talks=True
+    ),
+    "talking: the target transfers the source": End(
+        lambda lab: lab["210"].transfer("0003*211"), hangup_of("210"), 16, 409, talks=True
+    ),
+    "talking: the target parks the source": End(
+        lambda lab: lab["210"].transfer(PARKING),
+        lambda event: event["Event"] == "ParkedCall",
+        16,
+        409,
+        talks=True,
+        left=(frozenset({"100"}),),
+    ),
+    "parked: the caller leaves": End(
+        lambda lab: lab["100"].hangup(), hangup_of("100"), 16, 204, at="0003*100", view="100", number=PARK_ME
+    ),
+    "parked: somebody dials the slot": End(
+        lambda lab: lab["101"].dial("702"),
+        enters("101"),
+        26,
+        409,
+        at="0003*100",
+        view="100",
+        number=PARK_ME,
+        left=(frozenset({"100", "101"}),),
+    ),
+    "in a queue: the caller leaves": End(
+        lambda lab: lab["100"].hangup(), hangup_of("100"), 16, 204, at=NOBODY, view="100", number=NOBODY
+    ),
+    "in a queue: the agent answers": End(
+        lambda lab: lab["210"].accept(),
+        enters("210"),
+        26,
+        409,
+        at=ONE_AGENT,
+        view="100",
+        number=ONE_AGENT,
+        left=(frozenset({"100", "210"}),),
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+async def test_a_ring_that_can_no_longer_succeed_stops(lab: Lab, bridge: Bridge, end: End) -> None:
+    """024 falls silent within 0.2 s, told why; whoever waits is answered; nobody is left alone."""
+    await lab["100"].dial(end.number)
+    for phone in {GROUP: ("210", "211"), SUPPORT: ("210", "211"), PARK_ME: (), NOBODY: ()}.get(
+        end.number, ("210",)
+    ):
+        await rings(lab, phone)
+    if end.talks:
+        await lab["210"].accept()
+        await only(lab, {"100", "210"})
+    call = await settled(bridge, end.at, f"0003*{end.view}", "5" if end.talks or end.view == "100" else "3")
+    target = view_of(call, f"0003*{end.view}")["id"]
+    waiting = asyncio.create_task(bridge.pick_up(end.at, call["id"], "0003*024", view=target, wait=10))
+    at_024 = await rings(lab, "024")
+
+    since = len(lab.ami.events)
+    happens = asyncio.ensure_future(end.happens(lab))
+    sign = await lab.ami.wait_for(end.sign, since=since)
+    stopped = await lab["024"].wait_closed(at_024)
+    assert stopped.closed - float(sign["_at"]) < STOPS_WITHIN
+    assert (stopped.cause, stopped.elsewhere) == (end.cause, end.cause == 26)
+    answer = await waiting
+    assert answer.headers["preference-applied"] == "wait=10"
+    if end.status == 204:
+        assert (answer.status_code, answer.content) == (204, b"")
+    else:
+        refused(answer)
+    await only(lab, *map(set, end.left))
+    await happens
+
+
+async def settled(bridge: Bridge, at: str, extension: str, status: str) -> Call:
+    """Wait until an extension's view has a status; return the call."""
+
+    async def so() -> Call | None:
+        call = await bridge.call(at)
+        found = [each for each in call["phoneCallView"] if each.get("extension") == extension]
+        return call if found and found[0]["status"] == status else None
+
+    call = await until(so, f"{extension} has status {status}", timeout=2)
+    assert call is not None
+    return call
+
+
+async def test_an_answer_at_the_target_cancels_nothing(lab: Lab, bridge: Bridge) -> None:
+    """210 answers while 024 rings: that is no end, the call is taken over from 210 when 024 answers."""
+    at_210 = await ring(lab)
+    call = await shows(bridge, "0003*210", RING, "43")
+    await bridge.pick_up("0003*210", call["id"], "0003*024")
+    at_024 = await rings(lab, "024")
+    await lab["210"].accept(at_210)
+    await only(lab, {"100", "210"})
+    ringing = await shows(bridge, "0003*210", TALK, "55")
+    assert view(ringing, "01")["pickUp"] == picked_up_from("0003*210", "0003*024", "ringing")
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    assert (await lab["210"].wait_closed(at_210)).cause == 16
+    await shows(bridge, "0003*210", {"00": "0003*100", "01": "0003*024"}, "55")
+
+
+# ------------------------------------------------------------------ what the client is told
+
+
+class HoldsAfterOriginate(AmiProxy):
+    """Passes an Originate on, and then nothing of what Asterisk says."""
+
+    def _note(self, text: bytes) -> bytes:
+        rest = super()._note(text)
+        if self.count("Originate"):
+            self.hold(from_asterisk=True)
+        return rest
+
+
+async def test_the_202_waits_for_the_new_phones_channel(lab: Lab, new_bridge: NewBridge) -> None:
+    """As long as the bridge has not seen the channel of 024 there is no answer, even though 024 rings."""
+    async with HoldsAfterOriginate(lab.asterisk.ami) as proxy:
+        bridge = await new_bridge(proxy.login)
+        await ring(lab)
+        call = await shows(bridge, "0003*210", RING, "43")
+        asking = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", caller_id="J <42>"))
+        at_024 = await rings(lab, "024")
+        assert (await bridge.call("0003*210"))["id"] == call["id"]  # it is there, and answers others
+        assert not asking.done()
+        proxy.clear()
+        proxy.release()
+        assert (await asking).status_code == 202
+        await lab["024"].accept(at_024)
+        await only(lab, {"100", "024"})
+
+
+async def test_a_client_that_goes_away_cancels_nothing(lab: Lab, bridge: Bridge) -> None:
+    """It drops its connection while it waits: 024 rings on, has the call, and the same request joins it later."""
+    await ring(lab)
+    call = await shows(bridge, "0003*210", RING, "43")
+    _, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    body = json.dumps({"action": "PickUp", "sendCallTo": "0003*024", "phoneCallViewId": "01"})
+    request = (
+        f"PUT /uapi/phoneCalls/@me/0003*210/{call['id']} HTTP/1.1\r\nHost: 127.0.0.1:{bridge.port}\r\n"
+        f"Authorization: Bearer {JOHN}\r\nContent-Type: application/json\r\nPrefer: wait=30\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    )
+    writer.write(request.encode())
+    at_024 = await rings(lab, "024")
+    writer.transport.abort()
+    await shows(bridge, "0003*210", RING, "43")
+    again = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=0)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (202, "true")
+    assert at_024.state == "ringing"
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    later = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5)
+    assert (later.status_code, later.headers["idempotent-replayed"]) == (200, "true")
+    assert len(lab["024"].rings) == 1
+
+
+# ------------------------------------------------------------------ the same again
+
+
+async def test_the_same_again_is_the_same_pickup(lab: Lab, bridge: Bridge) -> None:
+    """While it rings, while it is connected, and no longer once somebody else has taken it over."""
+    await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    both = [
+        asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", wait=10)) for _ in range(2)
+    ]
+    at_024 = await rings(lab, "024")
+    await lab["024"].accept(at_024)
+    answers = [await each for each in both]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert [answer.headers["preference-applied"] for answer in answers] == ["wait=10"] * 2
+    assert sorted(answer.headers.get("idempotent-replayed", "") for answer in answers) == ["", "true"]
+    later = await bridge.pick_up("0003*210", call["id"], "0003*024")
+    assert (later.status_code, later.headers["idempotent-replayed"]) == (202, "true")
+    assert len(lab["024"].rings) == 1
+
+    await take(lab, bridge, "0003*024", call["id"], to="025", token=JANE)
+    await lab["024"].wait_closed(at_024)
+    await only(lab, {"100", "025"})
+    anew = await bridge.pick_up("0003*210", call["id"], "0003*024", token=OWNER)
+    assert (anew.status_code, "idempotent-replayed" in anew.headers) == (202, False)
+    await lab["024"].accept(await rings(lab, "024"))
+    await only(lab, {"100", "024"})
+
+
+async def test_the_same_again_of_a_waiting_caller(lab: Lab, bridge: Bridge) -> None:
+    """His view is still there after he was taken: the same request is told so, another is a new pickup of a talk."""
+    await lab["100"].dial(PARK_ME)
+    await lab.wait_waiting("100", "Park")
+    call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+    await take(lab, bridge, "0003*100", call["id"], view="00")
+    again = await bridge.pick_up("0003*100", call["id"], "0003*024", view="00", wait=5)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert len(lab["024"].rings) == 1
+    await only(lab, {"100", "024"})
+    await take(lab, bridge, "0003*100", call["id"], view="00", to="211")
+    await only(lab, {"024", "211"})
+
+
+# ------------------------------------------------------------------ what the view tells later
+
+
+async def test_the_view_tells_how_its_pickup_ended(lab: Lab, bridge: Bridge) -> None:
+    """Try after try, each as it went, for as long as the call lives."""
+    await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+
+    async def tells(status: str, to: str) -> None:
+        now = await bridge.call("0003*210")
+        assert view(now, "01").get("pickUp") == picked_up_from("0003*210", to, status)
+        assert "pickUp" not in view(now, "00")
+
+    unanswered = await bridge.pick_up("0003*210", call["id"], "0003*024", ring=0.3, wait=5)
+    assert unanswered.status_code == 204
+    await tells("noAnswer", "0003*024")
+    lab["024"].on_ring("decline")
+    refused(await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5), "pc_sendcallto_unavailable")
+    await tells("busy", "0003*024")
+    async with SipUser(lab.asterisk) as phone:
+        for refusal, status in (("603 Decline", "rejected"), ("404 Not Found", "unreachable")):
+            phone.refusal = refusal
+            answer = await bridge.pick_up("0003*210", call["id"], phone.extension, wait=5)
+            refused(answer, "pc_sendcallto_unavailable")
+            await tells(status, phone.extension)
+    refused(await bridge.pick_up("0003*210", call["id"], "0003*103"), "pc_sendcallto_unavailable")
+    await tells("unreachable", "0003*103")
+    await only(lab, {"100", "210"})
+    await take(lab, bridge, "0003*210", call["id"], to="025")
+    await tells("connected", "0003*025")
+    await lab["100"].hangup()
+    await over(lab)
+    assert await bridge.calls("0003*210") == []
+
+
+async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge) -> None:
+    """Parked, and fetched at his slot while 024 rings: conflict; the source gone while the target lives on: cancelled."""
+    await lab["100"].dial(PARK_ME)
+    await lab.wait_waiting("100", "Park")
+    call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+    await bridge.pick_up("0003*100", call["id"], "0003*024", view="00")
+    at_024 = await rings(lab, "024")
+    await lab["101"].dial("702")
+    assert (await lab["024"].wait_closed(at_024)).elsewhere
+    fetched = await settled(bridge, "0003*100", "0003*101", "5")
+    assert view(fetched, "00")["pickUp"] == picked_up_from("0003*100", "0003*024", "conflict")
+    await lab["101"].hangup()
+    await lab["100"].wait_closed()
+
+    await talk(lab, DIAL_G, caller="102")
+    call = await shows(bridge, "0003*102", {"00": "0003*102", "01": "0003*210"}, "55")
+    await bridge.pick_up("0003*102", call["id"], "0003*024", view="00")
+    at_024 = await rings(lab, "024")
+    await lab["210"].hangup()
+    assert not (await lab["024"].wait_closed(at_024)).elsewhere
+    alone = await shows(bridge, "0003*102", {"00": "0003*102"}, "5")
+    assert view(alone, "00")["pickUp"] == picked_up_from("0003*102", "0003*024", "cancelled")

@@ -1,0 +1,169 @@
+"""A ringing call, beside the plain story: what a bridge started then sees, what the books say, a queue's rounds and races.
+
+The story itself, for each way of ringing, is in test_ringing.py.
+"""
+
+import asyncio
+import re
+
+import pytest
+
+from lab import Bridge, Lab
+from lab.numbers import GROUP, LINEAR, ONE_AGENT, ROUNDS, SUPPORT, VIA_LOCAL, VIA_LOCAL_N
+from real.states import (
+    RING,
+    TALK,
+    agree,
+    only,
+    over,
+    picked_up_from,
+    queue_log,
+    refused,
+    ring,
+    rings,
+    shows,
+    take,
+    talk,
+    talks,
+    uniqueid,
+    view,
+    view_of,
+    views,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+@pytest.mark.parametrize("number", ["0003*210", GROUP, VIA_LOCAL, VIA_LOCAL_N, SUPPORT, LINEAR])
+async def test_a_bridge_that_is_started_now_sees_the_same(lab: Lab, bridge: Bridge, number: str) -> None:
+    """While it rings, while the pickup rings and when it is connected: the same call, views and pickup."""
+    answered = ("answered",) if number in (VIA_LOCAL, SUPPORT, LINEAR) else ()
+    await ring(lab, number)
+    if number in (GROUP, SUPPORT):
+        await rings(lab, "211")
+    call = await bridge.call("0003*210")
+    target = view_of(call, "0003*210")["id"]
+    await agree(lab, bridge, forgets=answered)
+
+    await bridge.pick_up("0003*210", call["id"], "0003*024", view=target)
+    at_024 = await rings(lab, "024")
+    ringing = await bridge.call("0003*210")
+    assert view(ringing, target)["pickUp"] == picked_up_from("0003*210", "0003*024", "ringing")
+    await agree(lab, bridge, forgets=answered)
+
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    await shows(bridge, "0003*210", {"00": "0003*100", target: "0003*024"}, "55")
+    await agree(lab, bridge, forgets=answered)
+    assert (await bridge.call(number))["id"] == call["id"]
+
+
+async def test_a_second_ring_at_a_busy_phone_is_a_call_of_its_own(lab: Lab, bridge: Bridge) -> None:
+    """210 talks with 100 and hears 101 knock: two calls, to a bridge started now as well, before and after."""
+    await talk(lab)
+    first = await shows(bridge, "0003*210", TALK, "55")
+    knocking = await ring(lab, caller="101")
+    second = await shows(bridge, "0003*101", {"00": "0003*101", "01": "0003*210"}, "43")
+    assert {call["id"] for call in await bridge.calls("0003*210")} == {first["id"], second["id"]}
+    await agree(lab, bridge)
+    await take(lab, bridge, "0003*210", second["id"])
+    assert (await lab["210"].wait_closed(knocking)).elsewhere
+    await only(lab, {"100", "210"}, {"101", "024"})
+    await shows(bridge, "0003*100", views(first), "55")
+    await shows(bridge, "0003*101", {"00": "0003*101", "01": "0003*024"}, "55")
+    await agree(lab, bridge)
+
+
+# ------------------------------------------------------------------ the books
+
+
+async def test_the_call_records_tell_it(lab: Lab, bridge: Bridge) -> None:
+    """100 rang at 210, which he never talked with, and talked with 024."""
+    await ring(lab)
+    call = await shows(bridge, "0003*210", RING, "43")
+    caller = await uniqueid(lab, "100")
+    await take(lab, bridge, "0003*210", call["id"])
+    await lab["100"].hangup()
+    await over(lab)
+    rang, _ = await talks(lab, caller, "210", "024")
+    assert rang["answer"] == rang["end"]
+
+
+async def test_the_queues_books_tell_it(lab: Lab, bridge: Bridge) -> None:
+    """The caller was connected, by the agent whose ring was taken; queue_log, counters and CDR say the same."""
+    await ring(lab, SUPPORT)
+    await rings(lab, "211")
+    call = await bridge.call("0003*210")
+    caller = await uniqueid(lab, "100")
+    before = await counters(lab, "support")
+    await take(lab, bridge, "0003*210", call["id"], view=view_of(call, "0003*210")["id"])
+    await only(lab, {"100", "024"})
+    await lab["024"].hangup()
+    await over(lab)
+    assert queue_log(lab, caller) == [("PJSIP/0003*210", "CONNECT"), ("PJSIP/0003*210", "COMPLETEAGENT")]
+    assert await counters(lab, "support") == (before[0] + 1, before[1])
+    await talks(lab, caller, "210", "024")
+
+
+async def counters(lab: Lab, queue: str) -> tuple[int, int]:
+    """How many callers a queue has connected, and how many it calls abandoned."""
+    found = re.search(r"C:(\d+), A:(\d+)", await lab.asterisk.cli(f"queue show {queue}"))
+    assert found
+    return int(found[1]), int(found[2])
+
+
+# ------------------------------------------------------------------ a queue goes on meanwhile
+
+
+@pytest.mark.parametrize("answers", ["between two rounds", "in the next round"])
+async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, answers: str) -> None:
+    """When 210 no longer rings for the queue, the caller still waits there: 024 goes on ringing and takes him."""
+    at_210 = await ring(lab, ROUNDS)
+    call = await bridge.call("0003*210")
+    target = view_of(call, "0003*210")["id"]
+    await bridge.pick_up("0003*210", call["id"], "0003*024", view=target)
+    at_024 = await rings(lab, "024")
+    await lab["210"].wait_closed(at_210)
+    if answers == "in the next round":
+        at_210 = await rings(lab, "210")
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    await lab["210"].wait_closed(at_210)
+    picked_up = await shows(bridge, ROUNDS, {"00": "0003*100", target: "0003*024"}, "55")
+    assert view(picked_up, target)["pickUp"] == picked_up_from("0003*210", "0003*024")
+    await agree(lab, bridge, forgets=("answered",))
+    await lab["024"].hangup()
+    await lab["100"].wait_closed()
+    await over(lab)
+    assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
+
+
+ROUNDS_OF_A_RACE = 4
+
+
+@pytest.mark.parametrize(
+    ("number", "taken"), [(SUPPORT, "0003*210"), (SUPPORT, "0003*100"), (ONE_AGENT, "0003*100")]
+)
+async def test_an_agent_answers_in_the_same_millisecond(
+    lab: Lab, bridge: Bridge, number: str, taken: str
+) -> None:
+    """One of the two has the caller, the other is let go; whoever waits is told which, and nobody is left alone."""
+    agent = "210" if number == ONE_AGENT else "211"
+    for _ in range(ROUNDS_OF_A_RACE):
+        await ring(lab, number)
+        at_agent = await rings(lab, agent) if agent == "211" else lab["210"].rings[-1]
+        call = await bridge.call("0003*210")
+        target = view_of(call, taken)["id"]
+        waiting = asyncio.create_task(bridge.pick_up(number, call["id"], "0003*024", view=target, wait=8))
+        at_024 = await rings(lab, "024")
+        await asyncio.gather(
+            lab[agent].command("accept", at_agent.id, check=False),
+            lab["024"].command("accept", at_024.id, check=False),
+        )
+        answer = await waiting
+        winner = "024" if answer.status_code == 200 else agent
+        if winner == agent:
+            refused(answer)
+        await only(lab, {"100", winner})
+        await lab["100"].hangup()
+        await lab.reset()

@@ -1,0 +1,132 @@
+"""A call that went on to somebody else keeps its id, and is picked up where it is now."""
+
+import pytest
+
+from lab import Bridge, Lab, until
+from lab.service import JANE
+from lab.sip import SipUser
+from real.states import (
+    TALK,
+    agree,
+    only,
+    picked_up_from,
+    refused,
+    rings,
+    shows,
+    take,
+    talk,
+    view,
+    view_of,
+    views,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+async def test_a_call_is_taken_after_a_blind_transfer(lab: Lab, bridge: Bridge) -> None:
+    """210 sends 100 on to 211: one call, which 024 takes while 211 rings."""
+    at_210 = await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    await lab["210"].transfer("0003*211")
+    at_211 = await rings(lab, "211")
+    await lab["210"].wait_closed(at_210)
+    ringing = await shows(bridge, "0003*211", {"00": "0003*100", "02": "0003*211"}, "53")
+    assert ringing["id"] == call["id"]
+    await agree(lab, bridge, forgets=("answered",))
+    picked_up = await take(lab, bridge, "0003*211", call["id"], view="02")
+    assert views(picked_up) == {"00": "0003*100", "02": "0003*024"}
+    assert (await lab["211"].wait_closed(at_211)).elsewhere
+    await only(lab, {"100", "024"})
+    assert [each["id"] for each in await bridge.calls("0003*211")] == [call["id"]]
+    await agree(lab, bridge, forgets=("answered",))
+
+
+async def test_a_call_is_taken_again_by_a_third_phone(lab: Lab, bridge: Bridge) -> None:
+    """What 024 took from 210 is taken from 024 by 211, and then by 025: the view's id stays, and tells from whom."""
+    await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    await take(lab, bridge, "0003*210", call["id"])
+    at_024 = lab["024"].live[0]
+    picked_up = await take(lab, bridge, "0003*024", call["id"], to="211", token=JANE)
+    assert views(picked_up) == {"00": "0003*100", "01": "0003*211"}
+    assert view(picked_up, "01")["pickUp"] == picked_up_from("0003*024", "0003*211")
+    assert (await lab["024"].wait_closed(at_024)).cause == 16
+    await only(lab, {"100", "211"})
+    await agree(lab, bridge)
+    at_211 = lab["211"].live[0]
+    picked_up = await take(lab, bridge, "0003*211", call["id"], to="025")
+    assert views(picked_up) == {"00": "0003*100", "01": "0003*025"}
+    assert (await lab["211"].wait_closed(at_211)).cause == 16
+    await only(lab, {"100", "025"})
+    assert [[each["id"] for each in await bridge.calls(at)] for at in ("0003*210", "0003*211")] == [
+        [call["id"]]
+    ] * 2
+    await agree(lab, bridge)
+
+
+async def test_a_call_is_taken_after_an_attended_transfer(lab: Lab, bridge: Bridge) -> None:
+    """By *2 and a number: refused during the consultation, taken when 100 and 211 are together by a Local pair."""
+    at_210 = await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    await lab["210"].dtmf("*2")
+    await lab.ami.wait_for(lambda event: event["Event"] == "MusicOnHoldStart")
+    await lab["210"].dtmf("0003*211")
+    await rings(lab, "211")
+    await lab["211"].accept()
+    await only(lab, {"100"}, {"210", "211"})
+    consulting = await shows(bridge, "0003*210", views(await bridge.call("0003*210")), "555")
+    assert consulting["id"] == call["id"]
+    await agree(lab, bridge, forgets=("answered",))
+    for at, target in (
+        ("0003*210", "01"),
+        ("0003*100", "00"),
+        ("0003*211", view_of(consulting, "0003*211")["id"]),
+    ):
+        refused(await bridge.pick_up(at, call["id"], "0003*024", view=target))
+    await lab["210"].hangup(at_210)
+    await lab.ami.wait_for(lambda event: event["Event"] == "AttendedTransfer")
+    await only(lab, {"100", "211"})
+    target = view_of(consulting, "0003*211")["id"]
+    transferred = await shows(bridge, "0003*100", {"00": "0003*100", target: "0003*211"}, "55")
+    assert transferred["id"] == call["id"]
+    await agree(lab, bridge, forgets=("answered",))
+    at_211 = lab["211"].live[0]
+    picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
+    assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
+    assert (await lab["211"].wait_closed(at_211)).cause == 16
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge, forgets=("answered",))
+
+    async def pairs() -> bool:
+        return not any(row.name.startswith("Local/") for row in await lab.strangers())
+
+    await until(pairs, "the Local pair is gone")
+
+
+async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, bridge: Bridge) -> None:
+    """REFER with Replaces: two calls of 103's become the older one, whose id stays; 024 takes it at its new place."""
+    async with SipUser(lab.asterisk) as phone:
+        await lab["100"].dial(phone.extension)
+        first = await phone.wait_call()
+        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        lab["211"].on_ring("accept")
+        second = await phone.call("0003*211")
+        consultation = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "55")
+        assert {each["id"] for each in await bridge.calls("0003*103")} == {call["id"], consultation["id"]}
+        await agree(lab, bridge)
+
+        await phone.refer(first, second)
+        await only(lab, {"100", "211"})
+        target = view_of(await bridge.call("0003*211"), "0003*211")["id"]
+        merged = await shows(bridge, "0003*211", {"00": "0003*100", target: "0003*211"}, "55")
+        assert merged["id"] == call["id"]
+        over = await bridge.get("@me", "0003*211", consultation["id"])
+        assert over.json()["totalResults"] == 0
+        await agree(lab, bridge, forgets=("answered",))
+
+    at_211 = lab["211"].live[0]
+    picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
+    assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
+    assert (await lab["211"].wait_closed(at_211)).cause == 16
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge, forgets=("answered",))

@@ -1,0 +1,176 @@
+"""A waiting caller is picked up where he waits: parked by himself or by somebody, in a queue, from inside or outside."""
+
+import pytest
+
+from lab import Bridge, Lab
+from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT
+from lab.service import JANE
+from real.states import (
+    TALK,
+    Call,
+    agree,
+    only,
+    over,
+    picked_up_from,
+    queue_log,
+    ring,
+    rings,
+    shows,
+    take,
+    talk,
+    talks,
+    uniqueid,
+    view,
+    view_of,
+    views,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+def slot(call: Call) -> tuple[int | None, str | None]:
+    """Where view 00 is parked, and by whom."""
+    return view(call, "00").get("parkedPos"), view(call, "00").get("parkedBy")
+
+
+async def test_a_caller_who_parked_himself_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """By Park() in the dialplan: he is listed where he dialled and under himself, and keeps view 00 when taken."""
+    await lab["100"].dial(PARK_ME)
+    await lab.wait_waiting("100", "Park")
+    call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+    assert slot(call) == (702, "0003*100")
+    assert "parked" in view(call, "00")
+    await agree(lab, bridge)
+    caller = await uniqueid(lab, "100")
+    picked_up = await take(lab, bridge, "0003*100", call["id"], view="00")
+    new = view_of(picked_up, "0003*024")
+    assert views(picked_up) == {"00": "0003*100", new["id"]: "0003*024"}
+    assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
+    assert "parked" not in view(picked_up, "00")
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge)
+    await lab["024"].hangup()
+    await over(lab)
+    await talks(lab, caller, "024")
+
+
+async def test_a_call_parked_by_transfer_stays_where_it_is_found(lab: Lab, bridge: Bridge) -> None:
+    """210 transfers 100 to the parking: same id, still listed under 210, until 024 takes it and beyond."""
+    at_210 = await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    caller = await uniqueid(lab, "100")
+    await lab["210"].transfer(PARKING)
+    await lab["210"].wait_closed(at_210)
+    parked = await shows(bridge, "0003*210", {"00": "0003*100"}, "5")
+    assert parked["id"] == call["id"]
+    assert slot(parked) == (702, "0003*210")
+    assert parked["answered"] == call["answered"]
+    await agree(lab, bridge, forgets=("answered",))
+    picked_up = await take(lab, bridge, "0003*210", call["id"], view="00")
+    assert "parked" not in view(picked_up, "00")
+    await only(lab, {"100", "024"})
+    assert (await bridge.call("0003*100"))["id"] == call["id"]
+    assert (await bridge.call("0003*024", token=JANE))["id"] == call["id"]
+    assert [each["id"] for each in await bridge.calls("0003*210")] == [call["id"]]
+    await agree(lab, bridge)
+    await lab["024"].hangup()
+    await over(lab)
+    await talks(lab, caller, "210", "024")
+
+
+async def test_the_right_one_of_three_in_a_lot_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """Three strangers parked in one lot are three calls; one is taken, two stay in their slots."""
+    for number in ("100", "101", "102"):
+        await lab[number].dial(PARK_ME)
+        await lab.wait_waiting(number, "Park")
+    calls = {
+        number: await shows(bridge, f"0003*{number}", {"00": f"0003*{number}"}, "5")
+        for number in ("100", "101", "102")
+    }
+    assert [slot(call)[0] for call in calls.values()] == [702, 703, 704]
+    assert len({call["id"] for call in calls.values()}) == 3
+    await agree(lab, bridge)
+    await take(lab, bridge, "0003*101", calls["101"]["id"], view="00")
+    await only(lab, {"101", "024"}, {"100", "102"})
+    for n in ("100", "102"):
+        call = await bridge.call(f"0003*{n}")
+        assert call == calls[n]
+    await agree(lab, bridge)
+
+
+async def test_a_caller_in_a_queue_without_agents_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """Nobody rings for him: 024 has him, the queue has nobody left, and the call records say whom he talked with."""
+    await lab["100"].dial(NOBODY)
+    await lab.wait_waiting("100", "Queue")
+    call = await shows(bridge, NOBODY, {"00": "0003*100"}, "5")
+    await agree(lab, bridge)
+    caller = await uniqueid(lab, "100")
+    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
+    new = view_of(picked_up, "0003*024")
+    assert views(picked_up) == {"00": "0003*100", new["id"]: "0003*024"}
+    assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
+    await only(lab, {"100", "024"})
+    assert "No Callers" in await lab.asterisk.cli("queue show nobody")
+    await agree(lab, bridge)
+    await lab["024"].hangup()
+    await over(lab)
+    assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
+    # Asterisk books one who gave up, but under an id that nobody has: of this caller it says nothing wrong.
+    assert queue_log(lab, caller) == []
+    await talks(lab, f"uapi-{call['id']}-1", "100")
+
+
+async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: Bridge) -> None:
+    """Their phones are told that it was answered elsewhere, and the queue's books that the caller was connected."""
+    at_210 = await ring(lab, SUPPORT)
+    at_211 = await rings(lab, "211")
+    call = await shows(bridge, SUPPORT, views(await bridge.call(SUPPORT)), "533")
+    await agree(lab, bridge, forgets=("answered",))
+    caller = await uniqueid(lab, "100")
+    picked_up = await take(lab, bridge, SUPPORT, call["id"], view="00")
+    new = view_of(picked_up, "0003*024")
+    assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
+    for phone, rang in (("210", at_210), ("211", at_211)):
+        assert (await lab[phone].wait_closed(rang)).elsewhere
+    await only(lab, {"100", "024"})
+    await shows(bridge, SUPPORT, {"00": "0003*100", new["id"]: "0003*024"}, "55")
+    await agree(lab, bridge, forgets=("answered",))
+    await lab["024"].hangup()
+    await over(lab)
+    assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
+    agent = queue_log(lab, caller)[0][0]
+    assert agent in ("PJSIP/0003*210", "PJSIP/0003*211")
+    assert queue_log(lab, caller) == [(agent, "CONNECT"), (agent, "COMPLETEAGENT")]
+    await talks(lab, caller, agent[-3:], "024")
+
+
+async def test_an_outside_caller_in_a_queue_is_found_and_taken(lab: Lab, bridge: Bridge) -> None:
+    """Who has no extension of ours is found by the queue's."""
+    outside = await lab.outside()
+    await outside.dial(NOBODY)
+    await lab.wait_waiting("outside", "Queue")
+    call = await shows(bridge, NOBODY, {"00": "+4930900100"}, "5")
+    await agree(lab, bridge)
+    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
+    await only(lab, {"trunk", "024"})
+    new = view_of(picked_up, "0003*024")
+    assert (new["callerId"], new["source"]) == ("Outside Caller <+4930900100>", ["+4930900100"])
+    await agree(lab, bridge)
+
+
+async def test_an_outside_caller_who_was_parked_is_found_and_taken(lab: Lab, bridge: Bridge) -> None:
+    """He dialled 800 and was parked by 210: he is found by way of both, and taken by way of what he dialled."""
+    outside = await lab.outside()
+    at_210 = await talk(lab, GROUP, caller="outside")
+    await lab["210"].transfer(PARKING)
+    await lab["210"].wait_closed(at_210)
+    call = await shows(bridge, GROUP, {"00": "+4930900100"}, "5")
+    assert view(call, "00")["parkedBy"] == "0003*210"
+    assert [each["id"] for each in await bridge.calls("0003*210")] == [call["id"]]
+    await agree(lab, bridge, forgets=("answered",))
+    picked_up = await take(lab, bridge, GROUP, call["id"], view="00")
+    await only(lab, {"trunk", "024"})
+    new = view_of(picked_up, "0003*024")
+    assert (new["callerId"], new["source"]) == ("Outside Caller <+4930900100>", ["+4930900100"])
+    assert outside.live[0].state == "established"
+    await agree(lab, bridge, forgets=("answered",))
