@@ -17,7 +17,7 @@ from bridge.grammar import Extension
 from bridge.pickup import Pbx, Pickups
 from bridge.settings import Settings
 from bridge.tokens import Tokens
-from bridge.uapi import Draining, Limiter, Service, create_api
+from bridge.uapi import Draining, Feed, Limiter, Service, create_api
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ class Bridge:
         picture: The live calls.
         pickups: Who picks them up.
         draining: Whether the end has begun.
+        feed: Who is told of what happens to calls.
     """
 
     asgi: Starlette
@@ -50,6 +51,7 @@ class Bridge:
     picture: Picture
     pickups: Pickups
     draining: Draining
+    feed: Feed
 
 
 def create_app(
@@ -74,9 +76,11 @@ def create_app(
 
     def take_event(event: Headers, at: float) -> None:
         pickups.on_event(event, at)
+        feed.stir()
 
     def take_state(state: LinkState) -> None:
         pickups.on_state(state)
+        feed.link(up=state.up, reason=state.reason)
         on_state(state)
 
     if make_link is None:
@@ -87,6 +91,8 @@ def create_app(
         link = make_link(take_event, take_state)
     pickups = Pickups(picture, link, endpoints, settings.pbx.context)
     draining = Draining()
+    feed = Feed(picture, directory)
+    draining.at_beginning.append(feed.close)
     devices = picture.devices
 
     def is_phone(extension: Extension) -> bool:
@@ -108,13 +114,14 @@ def create_app(
         directory=directory,
         tokens=Tokens(settings, directory),
         calls=picture,
+        feed=feed,
         pickups=pickups,
         pbx=lambda: link.state,
         is_phone=is_phone,
         limiter=Limiter(settings.limits),
         draining=draining,
     )
-    return Bridge(create_api(service, lifespan=lifespan), link, picture, pickups, draining)
+    return Bridge(create_api(service, lifespan=lifespan), link, picture, pickups, draining, feed)
 
 
 def create_picture(settings: Settings, endpoints: Endpoints) -> Picture:

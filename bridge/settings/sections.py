@@ -229,6 +229,9 @@ class Limits(Section):
         le=100_000,
         description="Requests of one App that may wait for an outcome at the same time.",
     )
+    streams_per_app: int = _field(
+        200, ge=1, le=100_000, description="Event streams of one App that may be open at the same time."
+    )
     body_bytes: int = _field(
         65536, ge=1024, le=16_777_216, description="Size of the largest request body read."
     )

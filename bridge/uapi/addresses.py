@@ -2,13 +2,29 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bridge.calls import Call
 from bridge.directory import Directory, User
 from bridge.grammar import CallId, Extension, GrammarError
 from bridge.settings import Role
 from bridge.uapi.errors import ApiError
-from bridge.uapi.service import Calls
+
+
+class Calls(Protocol):
+    """The live calls, as far as the API reads them."""
+
+    def call(self, id_: CallId) -> Call | None:
+        """The live call with this id."""
+
+    def calls_of(self, extension: Extension) -> list[Call]:
+        """The live calls listed under an extension."""
+
+    def calls(self) -> list[Call]:
+        """All live calls."""
+
+    def extensions(self) -> Iterable[Extension]:
+        """The extensions that have a live call."""
 
 
 @dataclass(frozen=True, slots=True)

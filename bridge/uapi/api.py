@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from bridge import __version__
 from bridge.uapi.cors import Cors
 from bridge.uapi.errors import ApiError, Errors, translate, unexpected
+from bridge.uapi.events import Events
 from bridge.uapi.layers import Paths, Requests
 from bridge.uapi.oauth import OAuth
 from bridge.uapi.openapi import describe
@@ -34,7 +35,7 @@ def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlet
         lifespan: What lives as long as it does.
     """
     http = service.settings.http
-    api = [*PhoneCalls(service).resources(), *OAuth(service).resources()]
+    api = [*Events(service).resources(), *PhoneCalls(service).resources(), *OAuth(service).resources()]
 
     @cache
     def description() -> dict[str, Any]:

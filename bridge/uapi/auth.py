@@ -48,6 +48,19 @@ def authenticate(request: Request, service: Service) -> App:
     return app
 
 
+def admit(request: Request, service: Service) -> App:
+    """The app that asks, while the PBX can be asked.
+
+    Raises:
+        ApiError: it is nobody's token (``access_denied``), or what is known of the calls may not be true now.
+    """
+    app = authenticate(request, service)
+    status = service.pbx()
+    if not status.up:
+        raise ApiError("pbx_unavailable", status.reason)
+    return app
+
+
 def client_of(request: Request) -> str:
     """The address that a request comes from."""
     return request.client.host if request.client else ""

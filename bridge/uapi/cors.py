@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_ALLOWED = "Authorization, Content-Type, If-None-Match, Prefer, X-Request-Id"
+_ALLOWED = "Authorization, Content-Type, If-None-Match, Last-Event-ID, Prefer, X-Request-Id"
 _EXPOSED = "Allow, ETag, Idempotent-Replayed, Preference-Applied, Retry-After, X-Request-Id"
 _PREFLIGHT_SECONDS = "600"
 

@@ -65,6 +65,8 @@ class Limiter:
         self._phones = Buckets(limits.pickups_per_phone / 60, limits.pickups_per_phone, clock)
         self._logins = Buckets(limits.failed_logins / 60, limits.failed_logins, clock)
         self._waits: Counter[str] = Counter()
+        self._streams_most = limits.streams_per_app
+        self._streams: Counter[str] = Counter()
         self._ringing: dict[Extension, Counter[CallId]] = {}
 
     def request(self, app: str) -> None:
@@ -147,3 +149,26 @@ class Limiter:
             yield
         finally:
             self._waits[app] -= 1
+
+    def before_listening(self, app: str) -> None:
+        """Let an app listen to no more streams than it may.
+
+        Raises:
+            ApiError: it listens to as many already.
+        """
+        if self._streams[app] >= self._streams_most:
+            raise ApiError(
+                "too_many_requests",
+                "Too many event streams of this App are open.",
+                headers={"Retry-After": "10"},
+            )
+
+    @contextmanager
+    def listening(self, app: str) -> Iterator[None]:
+        """Count a stream that an app listens to."""
+        self._streams[app] += 1
+        try:
+            yield
+        finally:
+            self._streams[app] -= 1
+            self._streams += Counter()  # drops what is at zero

@@ -174,4 +174,6 @@ def _reply(reply: Reply) -> dict[str, Any]:
         if reply.example is not None:
             content["example"] = reply.example
         described["content"] = {"application/json": content}
+    elif reply.type:
+        described["content"] = {reply.type: {"schema": {"type": "string"}, "example": reply.example}}
     return described

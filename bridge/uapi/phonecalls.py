@@ -20,7 +20,7 @@ from bridge.grammar import Extension, GrammarError
 from bridge.pickup import PickupRequest, PickupResult, SendCallToUnavailable, may_pick_up
 from bridge.uapi import links, lists, prefer, present, seed
 from bridge.uapi.addresses import Address, find, found, resolve
-from bridge.uapi.auth import authenticate
+from bridge.uapi.auth import admit
 from bridge.uapi.bodies import read_object
 from bridge.uapi.errors import ApiError, translate
 from bridge.uapi.models import (
@@ -51,13 +51,13 @@ _FIELDS = (
 """The members of an action after ``action`` itself, in the order they are checked, with their codes."""
 
 
-_USER = {
+USER = {
     "type": "string",
     "pattern": r"^(@me|@viewer|@owner|[0-9A-Za-z][0-9A-Za-z._~-]{0,63})$",
     "description": "@me or @viewer: the user of the App; @owner: who owns the extension; or a user's id.",
     "examples": ["@me"],
 }
-_EXTENSION = {
+EXTENSION = {
     "type": "string",
     "pattern": r"^(@self|[0-9*]{1,32})$",
     "description": "The extension's number in its long or short form; @self: all that the user may act for.",
@@ -70,7 +70,7 @@ _PHONE_CALL_ID = {
     "examples": ["b817d2618fe6f1804333"],
 }
 
-_COMMON = ("access_denied", "too_many_requests", "pbx_unavailable", "internal_server_error")
+COMMON = ("access_denied", "too_many_requests", "pbx_unavailable", "internal_server_error")
 _LISTING = (
     "count_invalid", "filterby_invalid", "filterop_invalid", "filtervalue_invalid", "fields_invalid",
     "startindex_invalid", "sortorder_invalid", "request_invalid", "user_invalid", "extension_invalid", "forbidden",
@@ -99,17 +99,17 @@ class PhoneCalls:
         hang_up = Operation(
             self.hang_up,
             "Hang up (not implemented)",
-            errors=(*_COMMON, "request_not_implemented"),
+            errors=(*COMMON, "request_not_implemented"),
         )
         create = Operation(
             self.create,
             "Create a phone call (not implemented)",
-            errors=(*_COMMON, "request_not_implemented"),
+            errors=(*COMMON, "request_not_implemented"),
         )
-        extension = {"user": _USER, "extension": _EXTENSION}
+        extension = {"user": USER, "extension": EXTENSION}
         return [
             *(
-                Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create}, {"user": _USER})
+                Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create}, {"user": USER})
                 for kind in ("simple", "callback", "conferenceInvite")
             ),
             Resource(
@@ -133,7 +133,7 @@ class PhoneCalls:
                 200: Reply("A page of the list.", Collection, seed.COLLECTION, _CHANGED),
                 304: Reply("Nothing has changed."),
             },
-            errors=(*_COMMON, *_LISTING),
+            errors=(*COMMON, *_LISTING),
         )
 
     def _get(self) -> Operation:
@@ -147,7 +147,7 @@ class PhoneCalls:
                 200: Reply("The phone call.", SinglePhoneCall, seed.SINGLE, _CHANGED),
                 304: Reply("Nothing has changed."),
             },
-            errors=(*_COMMON, *_LISTING, "pc_phonecall_invalid"),
+            errors=(*COMMON, *_LISTING, "pc_phonecall_invalid"),
         )
 
     def _update(self) -> Operation:
@@ -167,14 +167,14 @@ class PhoneCalls:
                     "There is no phone call to return: nobody answered, or the caller left.", headers=_APPLIED
                 ),
             },
-            errors=(*_COMMON, *_UPDATING),
+            errors=(*COMMON, *_UPDATING),
         )
 
     # --- reading
 
     async def list_calls(self, request: Request) -> Response:
         """The calls of an extension, or of all that the user may act for."""
-        app = self._admit(request)
+        app = admit(request, self._service)
         base = links.base(request, self._service.settings.http)
         query = lists.read(request.query_params)
         address = self._address(request, app)
@@ -194,7 +194,7 @@ class PhoneCalls:
 
     async def get_call(self, request: Request) -> Response:
         """One call; where there is no such call now, an empty collection, as those who poll expect."""
-        app = self._admit(request)
+        app = admit(request, self._service)
         base = links.base(request, self._service.settings.http)
         query = lists.read(request.query_params)
         address = self._address(request, app)
@@ -220,7 +220,7 @@ class PhoneCalls:
     async def update_call(self, request: Request) -> Response:
         """PickUp and UnPark."""
         with self._service.draining.busy():
-            app = self._admit(request)
+            app = admit(request, self._service)
             self._not_stopping()
             base = links.base(request, self._service.settings.http)
             data = await read_object(request, self._service.settings.limits.body_bytes)
@@ -245,22 +245,15 @@ class PhoneCalls:
 
     async def hang_up(self, request: Request) -> Response:
         """DELETE, which is not built."""
-        self._admit(request)
+        admit(request, self._service)
         raise ApiError("request_not_implemented", "Hanging up phone calls is not implemented.")
 
     async def create(self, request: Request) -> Response:
         """POST, which is not built."""
-        self._admit(request)
+        admit(request, self._service)
         raise ApiError("request_not_implemented", "Creating phone calls is not implemented.")
 
     # --- the checks
-
-    def _admit(self, request: Request) -> App:
-        app = authenticate(request, self._service)
-        status = self._service.pbx()
-        if not status.up:
-            raise ApiError("pbx_unavailable", status.reason)
-        return app
 
     def _not_stopping(self) -> None:
         if self._service.draining.active:
@@ -356,6 +349,8 @@ class PhoneCalls:
                 raise _with(headers, error) from error
             except Exception as error:
                 raise _with(headers, error) from error
+            finally:
+                self._service.feed.stir()  # a pickup that never had a channel leaves its note without an event
             if not result.replayed:
                 rang()
             return result

@@ -19,7 +19,12 @@ _LONGEST_NUMBER = 64
 
 
 def phone_call(
-    call: Call, extension: Extension | None, organization: Organization | None, links: Links | None
+    call: Call,
+    extension: Extension | None,
+    organization: Organization | None,
+    links: Links | None,
+    *,
+    views: list[PhoneCallView] | None = None,
 ) -> PhoneCall:
     """A call as the API shows it.
 
@@ -28,6 +33,7 @@ def phone_call(
         extension: The extension under which it is shown.
         organization: The one that this extension belongs to, if known.
         links: How to link to it; without links where None.
+        views: Its views, where they have been made already.
     """
     link = SelfLink(self_=links.call(extension, call.id)) if links and extension else None
     return PhoneCall(
@@ -37,7 +43,7 @@ def phone_call(
         owner_name=organization.name if organization else None,
         answered=date(call.answered),
         published=date(call.published) or "",
-        phone_call_view=[view(leg) for leg in call.legs],
+        phone_call_view=[view(leg) for leg in call.legs] if views is None else views,
         link=link,
         links=link,
     )

@@ -24,12 +24,14 @@ class Reply:
         model: What its body holds; None for none, or for one that is no JSON.
         example: Such a body.
         headers: What its headers tell, by name.
+        type: The media type, where it is not JSON.
     """
 
     description: str
     model: type[Model] | None = None
     example: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The examples of the seed's page, as the OpenAPI shows them."""
 
+import json
 from typing import Any
 
 PICKUP: dict[str, Any] = {
@@ -59,3 +60,14 @@ COLLECTION: dict[str, Any] = {
 }
 
 SINGLE: dict[str, Any] = {**CALL, **COLLECTION}
+
+EVENTS = f"""id: 5f0c1d2e-41
+event: snapshot
+data: {json.dumps({"entry": [], "totalResults": 0, "missed": False})}
+
+id: 5f0c1d2e-42
+event: added
+data: {json.dumps(CALL)}
+
+"""
+"""How a stream may begin; the events are our own."""

@@ -35,6 +35,9 @@ Longer than the 5 s in which a pickup's channel, or its refusal, must show: a 20
 _GRACE_SECONDS = 2
 """For the last replies to be sent."""
 
+_LINGER_SECONDS = 10.0
+"""For what is left to be sent on a connection that is closed."""
+
 _NAME = re.compile(rb"(?<=\r\n)[!-9;-~]+(?=:)")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
 
@@ -59,6 +62,12 @@ class _Transport:
     def write(self, data: bytes) -> None:
         """Write."""
         self._transport.write(canonical_case(data) if data.startswith(b"HTTP/1.1 ") else data)
+
+    def close(self) -> None:
+        """Close, once all is sent; a client that reads nothing cannot keep the connection for good."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -213,6 +222,7 @@ class Server(uvicorn.Server):
         self._end = asyncio.ensure_future(self._answer_waiting())
 
     async def _answer_waiting(self) -> None:
+        self._draining.begin()
         self._on_drain(DRAIN_SECONDS)
         try:
             await asyncio.wait_for(self._draining.idle(), DRAIN_SECONDS + 0.5)

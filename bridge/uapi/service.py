@@ -1,34 +1,19 @@
 """What the routes work with, and the one thing they share: whether the service is about to stop."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.calls import Call
 from bridge.directory import Directory
-from bridge.grammar import CallId, Extension
+from bridge.grammar import Extension
 from bridge.pickup import PickupRequest, PickupResult
 from bridge.settings import Settings
 from bridge.tokens import Tokens
+from bridge.uapi.addresses import Calls
+from bridge.uapi.feed import Feed
 from bridge.uapi.limits import Limiter
-
-
-class Calls(Protocol):
-    """The live calls, as far as the API reads them."""
-
-    def call(self, id_: CallId) -> Call | None:
-        """The live call with this id."""
-
-    def calls_of(self, extension: Extension) -> list[Call]:
-        """The live calls listed under an extension."""
-
-    def calls(self) -> list[Call]:
-        """All live calls."""
-
-    def extensions(self) -> Iterable[Extension]:
-        """The extensions that have a live call."""
 
 
 class Pickups(Protocol):
@@ -58,6 +43,12 @@ class Draining:
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.at_beginning: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Tell those who have to know, on the event loop."""
+        for told in self.at_beginning:
+            told()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -85,6 +76,7 @@ class Service:
         directory: Who owns what.
         tokens: Who is calling.
         calls: The live calls.
+        feed: What happens to them.
         pickups: Who picks them up.
         pbx: How it stands with the PBX, asked anew for each request.
         is_phone: Whether the PBX knows an extension as a phone.
@@ -96,6 +88,7 @@ class Service:
     directory: Directory
     tokens: Tokens
     calls: Calls
+    feed: Feed
     pickups: Pickups
     pbx: Callable[[], LinkStatus]
     is_phone: Callable[[Extension], bool]

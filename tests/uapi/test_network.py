@@ -93,7 +93,7 @@ def test_a_configured_page_may() -> None:
     assert _preflight(world, "https://app.example.org") == {
         "access-control-allow-origin": "https://app.example.org",
         "access-control-allow-methods": "GET, PUT, DELETE, HEAD, OPTIONS",
-        "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, Prefer, X-Request-Id",
+        "access-control-allow-headers": "Authorization, Content-Type, If-None-Match, Last-Event-ID, Prefer, X-Request-Id",
         "access-control-expose-headers": (
             "Allow, ETag, Idempotent-Replayed, Preference-Applied, Retry-After, X-Request-Id"
         ),

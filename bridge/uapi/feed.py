@@ -1,0 +1,392 @@
+"""What happens to calls, told to all who listen: each change numbered, kept for a while, and sent as one event.
+
+Nothing is computed while nobody listens. A change is built once, and once more for each address and each base of links
+that it is sent to; those who listen alike share the bytes.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from sse_starlette import ServerSentEvent
+
+from bridge.calls import Call, Change
+from bridge.directory import Directory
+from bridge.grammar import CallId, Extension
+from bridge.uapi import present
+from bridge.uapi.addresses import Address, Calls, found
+from bridge.uapi.links import Links
+from bridge.uapi.models import ErrorBody, ErrorDetail, PhoneCall
+
+HISTORY = 2000
+"""How many changes a listener that was away can be told of."""
+
+QUEUE = 500
+"""How many events may wait for one listener; fewer than the history, so that whoever is dropped can resume."""
+
+LINGER = 30.0
+"""Seconds that changes go on being kept after the last listener has gone, as it may come back."""
+
+RETRY_MS = 2000
+"""When a browser shall come back after a stream has ended."""
+
+
+class Tracked(Calls, Protocol):
+    """The live calls, and what has changed about them."""
+
+    track_changes: bool
+
+    def take_changes(self) -> list[Change]:
+        """What has changed since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Those who are told the same.
+
+    Args:
+        address: What they listen at.
+        base: The base of the links in what they are told.
+    """
+
+    address: Address
+    base: str
+
+
+class Listener:
+    """One who listens: events wait here until they are sent.
+
+    Args:
+        limit: How many may wait.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pending: deque[bytes] = deque()
+        self._ready = asyncio.Event()
+        self.over = False
+
+    def tell(self, message: bytes) -> None:
+        """Have an event sent. Whoever is too far behind is told so instead, and hears no more."""
+        if self.over:
+            return
+        if len(self._pending) >= self._limit:
+            self._pending.clear()
+            message = _event(
+                "overrun", _error("too_slow", "Events were read too slowly. Resume, or begin anew.")
+            )
+            self.over = True
+        self._pending.append(message)
+        self._ready.set()
+
+    def end(self) -> None:
+        """Have the stream end after what is waiting."""
+        self.over = True
+        self._ready.set()
+
+    async def hear(self, seconds: float) -> bytes | None:
+        """What is to be sent next.
+
+        Args:
+            seconds: How long to wait for it.
+
+        Returns:
+            One event or several; nothing where the time ran out; None at the end.
+        """
+        if not self._pending and not self.over:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._ready.wait()
+            except TimeoutError:
+                return b""
+        if not self._pending:
+            return None
+        heard = b"".join(self._pending)
+        self._pending.clear()
+        if not self.over:
+            self._ready.clear()
+        return heard
+
+
+class _Shown:
+    """A state of a call, and how it is sent: each form is made once, when it is first needed."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self._forms: dict[tuple[Extension, str, str], bytes] = {}
+
+    @cached_property
+    def plain(self) -> PhoneCall:
+        """As everybody sees it."""
+        return present.phone_call(self.call, None, None, None)
+
+    def same(self, other: "_Shown") -> bool:
+        """Whether nobody can tell the two states apart."""
+        return self.call.listed == other.call.listed and self.plain == other.plain
+
+    def form(self, directory: Directory, audience: Audience, extension: Extension) -> bytes:
+        """As those see it to whom it is shown under an extension."""
+        key = (extension, audience.address.user.id, audience.base)
+        form = self._forms.get(key)
+        if form is None:
+            whole = present.phone_call(
+                self.call,
+                extension,
+                directory.organization_of(extension),
+                Links(audience.base, audience.address.user.id),
+                views=self.plain.phone_call_view,
+            )
+            form = self._forms[key] = whole.to_json()
+        return form
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A change: the call before it and after it, each None where there was, or is, none."""
+
+    number: int
+    before: _Shown | None
+    after: _Shown | None
+
+    @property
+    def listed(self) -> frozenset[Extension]:
+        """The extensions under which the call was or is found."""
+        none: frozenset[Extension] = frozenset()
+        return (self.before.call.listed if self.before else none) | (
+            self.after.call.listed if self.after else none
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    """An audience, and who is in it now."""
+
+    audience: Audience
+    listeners: set[Listener] = field(default_factory=set)
+
+
+class Feed:
+    """All changes of calls, and all who listen.
+
+    Args:
+        calls: The live calls.
+        directory: Who owns what.
+        history: How many changes are kept.
+        linger: Seconds that they are kept for nobody.
+    """
+
+    def __init__(
+        self, calls: Tracked, directory: Directory, *, history: int = HISTORY, linger: float = LINGER
+    ) -> None:
+        self._calls = calls
+        self._directory = directory
+        self._linger = linger
+        self._run = secrets.token_hex(4)
+        self._up = True
+        self._closed = False
+        self._listening = False
+        self._stirred = False
+        self._leaving: asyncio.TimerHandle | None = None
+        self._number = 0
+        self._floor = 0
+        self._history: deque[_Step] = deque(maxlen=history)
+        self._shown: dict[CallId, _Shown] = {}
+        self._groups: dict[Extension | None, dict[Audience, _Group]] = {}
+
+    # --- what happens
+
+    def stir(self) -> None:
+        """Something may have changed. What happens in one turn of the event loop is looked at together."""
+        if self._listening and not self._stirred:
+            self._stirred = True
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def link(self, *, up: bool, reason: str) -> None:
+        """The link to the PBX went down or came up."""
+        if up == self._up:
+            return
+        if self._listening and not up:
+            self._catch_up()
+        self._up = up
+        if not self._listening:
+            return
+        if up:
+            self._renew()
+        for group in self._all_groups():
+            # What happened meanwhile is known by its end alone.
+            message = self._snapshot(group.audience, missed=True) if up else _unavailable(reason)
+            for listener in group.listeners:
+                listener.tell(message)
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        for group in self._all_groups():
+            for listener in group.listeners:
+                listener.end()
+
+    # --- who listens
+
+    def join(self, audience: Audience, last_id: str | None) -> Listener:
+        """Listen.
+
+        The first that is heard is a snapshot; or, for whoever has listened before and says until when, what has
+        happened since, as far as that is still known.
+
+        Args:
+            audience: Where.
+            last_id: The id of the last event that was heard.
+        """
+        listener = Listener(QUEUE)
+        if self._closed:
+            listener.end()
+            return listener
+        if not self._listening:
+            self._calls.track_changes = True
+            self._listening = True
+            self._renew()
+        self._catch_up()
+        listener.tell(self._beginning(audience, last_id) if self._up else _unavailable("The PBX is away."))
+        groups = self._groups.setdefault(audience.address.extension, {})
+        groups.setdefault(audience, _Group(audience)).listeners.add(listener)
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        return listener
+
+    def leave(self, audience: Audience, listener: Listener) -> None:
+        """Listen no more."""
+        groups = self._groups.get(audience.address.extension, {})
+        group = groups.get(audience)
+        if group is None:
+            return
+        group.listeners.discard(listener)
+        if not group.listeners:
+            del groups[audience]
+        if not groups:
+            del self._groups[audience.address.extension]
+        if not self._groups and self._leaving is None:
+            self._leaving = asyncio.get_running_loop().call_later(self._linger, self._rest)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return sum(len(group.listeners) for group in self._all_groups())
+
+    # --- inside
+
+    def _all_groups(self) -> list[_Group]:
+        return [group for groups in self._groups.values() for group in groups.values()]
+
+    def _rest(self) -> None:
+        """Nobody has come back."""
+        self._leaving = None
+        self._listening = False
+        self._calls.track_changes = False
+        self._calls.take_changes()
+        self._history.clear()
+        self._shown.clear()
+
+    def _renew(self) -> None:
+        """Begin anew from the calls as they are; whoever heard of earlier ones cannot resume."""
+        self._calls.take_changes()
+        self._number += 1
+        self._floor = self._number
+        self._history.clear()
+        self._shown = {call.id: _Shown(call) for call in self._calls.calls()}
+
+    def _catch_up(self) -> None:
+        """Tell of what has changed."""
+        self._stirred = False
+        for change in self._calls.take_changes():
+            id_ = change.call.id
+            before = self._shown.pop(id_, None)
+            after = None if change.kind == "ended" else _Shown(change.call)
+            if after is not None:
+                self._shown[id_] = after
+            if not self._up or (before and after and before.same(after)):
+                continue
+            self._number += 1
+            step = _Step(self._number, before, after)
+            if len(self._history) == self._history.maxlen:
+                self._floor = self._history[0].number
+            self._history.append(step)
+            self._tell(step)
+
+    def _tell(self, step: _Step) -> None:
+        for extension in (None, *step.listed):
+            for group in self._groups.get(extension, {}).values():
+                message = self._message(step, group.audience)
+                if message:
+                    for listener in group.listeners:
+                        listener.tell(message)
+
+    def _message(self, step: _Step, audience: Audience) -> bytes:
+        """A change as an audience hears of it; nothing where it does not see that call."""
+        was = self._seen(audience, step.before)
+        now = self._seen(audience, step.after)
+        if step.after is not None and now is not None:
+            kind, shown, extension = ("changed" if was else "added"), step.after, now
+        elif step.before is not None and was is not None:
+            # As it was last seen: what became of a call that has left is for others.
+            kind, shown, extension = "ended", step.before, was
+        else:
+            return b""
+        form = shown.form(self._directory, audience, extension)
+        return _event(kind, form, self._id(step.number))
+
+    def _seen(self, audience: Audience, shown: _Shown | None) -> Extension | None:
+        """The extension under which an audience sees a call, if it does."""
+        return audience.address.extension_of(self._directory, shown.call) if shown else None
+
+    def _beginning(self, audience: Audience, last_id: str | None) -> bytes:
+        last = self._number_of(last_id)
+        if last is None:
+            return self._snapshot(audience, missed=bool(last_id))
+        since = (self._message(step, audience) for step in self._history if step.number > last)
+        return b"".join((_hello("resumed"), *since))
+
+    def _number_of(self, id_: str | None) -> int | None:
+        """The number of an event id, where all that has happened since is known."""
+        run, _, number = (id_ or "").partition("-")
+        if run != self._run or not (number.isascii() and number.isdigit()) or len(number) > 15:
+            return None
+        return int(number) if self._floor <= int(number) <= self._number else None
+
+    def _snapshot(self, audience: Audience, *, missed: bool) -> bytes:
+        calls = sorted(
+            found(self._directory, self._calls, audience.address), key=lambda call: (call.published, call.id)
+        )
+        forms = [
+            self._shown[call.id].form(self._directory, audience, extension)
+            for call in calls
+            if (extension := audience.address.extension_of(self._directory, call))
+        ]
+        body = b'{"entry":[%b],"totalResults":%d,"missed":%b}' % (
+            b",".join(forms),
+            len(forms),
+            b"true" if missed else b"false",
+        )
+        return _hello("listening") + _event("snapshot", body, self._id(self._number))
+
+    def _id(self, number: int) -> str:
+        return f"{self._run}-{number}"
+
+
+def _hello(comment: str) -> bytes:
+    return ServerSentEvent(comment=comment, retry=RETRY_MS, sep="\n").encode()
+
+
+def _event(kind: str, data: bytes, id_: str | None = None) -> bytes:
+    return ServerSentEvent(data.decode(), event=kind, id=id_, sep="\n").encode()
+
+
+def _error(code: str, message: str) -> bytes:
+    return ErrorBody(error=ErrorDetail(code=code, message=message)).to_json()
+
+
+def _unavailable(reason: str) -> bytes:
+    return _event("unavailable", _error("pbx_unavailable", reason))
