@@ -12,7 +12,7 @@ ABOUT = 1.1
 
 def shown(picture: Picture) -> str:
     """A picture as a table: each call with whom it is listed under, each leg with what it shows but times."""
-    calls = sorted(picture.calls(), key=lambda call: (call.published, call.id))
+    calls = sorted(picture.calls(), key=lambda call: (call.published, call.legs[0].uniqueid))
     return "\n".join(line for call in calls for line in _call(call))
 
 

@@ -1,0 +1,89 @@
+"""Transfers: the call keeps its id, and is at the new place."""
+
+from bridge.grammar import CallId
+from calls.checks import drawn, planned, shown
+from calls.story import Story
+
+FIRST = CallId.of("1795465922.0")
+
+
+def talking() -> Story:
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    story.answers("0003*210")
+    return story
+
+
+def test_blind() -> None:
+    """The new phone rings in the same call, which is still found under what was dialled."""
+    story = talking()
+    callee = story.transfers("0003*210", "0003*211")
+    assert shown(story.live) == drawn("""
+        listed under 0003*100 0003*210 0003*211 answered
+          00 0003*100 0003*100>0003*210 flow=2 status=5 answered other="Ext 211 <0003*211>"
+          02 0003*211 0003*100>0003*210 flow=2 status=3 ringing other="Ext 100 <0003*100>"
+    """)
+    source = story.chan("0003*100").uniqueid
+    assert planned(story.live, FIRST, "02") == (source, callee.uniqueid, "ringing", False, "", 1)
+
+
+def test_blind_by_the_caller() -> None:
+    """Who was called calls now; the call's first leg is gone, and nothing is invented about it."""
+    story = talking()
+    story.transfers("0003*100", "0003*211")
+    assert shown(story.live) == drawn("""
+        listed under 0003*210 0003*211 answered
+          01 0003*210 0003*210>0003*211 flow=2 status=5 answered other="Ext 211 <0003*211>"
+          02 0003*211 0003*210>0003*211 flow=2 status=3 ringing other="Ext 210 <0003*210>"
+    """)
+
+
+def test_attended_by_feature_code() -> None:
+    """Three bridges while 210 asks 211; then two parties, two bridges and a Local pair between them."""
+    story = talking()
+    story.consults("0003*210", "0003*211")
+    story.answers("0003*211")
+    assert shown(story.live) == drawn("""
+        listed under 0003*100 0003*210 0003*211 answered
+          00 0003*100 0003*100>0003*210 flow=2 status=5 answered other="Ext 210 <0003*210>"
+          01 0003*210 0003*100>0003*210 flow=2 status=5 answered other="Ext 211 <0003*211>"
+          04 0003*211 0003*100>0003*210 flow=2 status=5 answered other="Ext 210 <0003*210>"
+    """)
+    story.completes("0003*210")
+    assert len({chan.room for chan in story.channels.values()}) == 2
+    table = drawn("""
+        listed under 0003*100 0003*210 0003*211 answered
+          00 0003*100 0003*100>0003*210 flow=2 status=5 answered other="Ext 211 <0003*211>"
+          04 0003*211 0003*100>0003*210 flow=2 status=5 answered other="Ext 100 <0003*100>"
+    """)
+    assert shown(story.live) == table
+    one, two = story.chan("0003*100").uniqueid, story.chan("0003*211").uniqueid
+    assert planned(story.live, FIRST, "04") == (one, two, "talking", False, "", 1)
+    assert planned(story.live, FIRST, "00") == (two, one, "talking", False, "", 1)
+    story.optimises("0003*211")
+    assert shown(story.live) == table
+
+
+def test_attended_by_the_phone_itself() -> None:
+    """Two calls become one, the older, whose views it shows; the younger has ended."""
+    story = talking()
+    story.dials("0003*210", "0003*211")
+    story.answers("0003*211")
+    story.merges(story.chan("0003*211"), story.chan("0003*100"))
+    assert shown(story.live) == drawn("""
+        listed under 0003*100 0003*210 0003*211 answered
+          00 0003*100 0003*100>0003*210 flow=2 status=5 answered other="Ext 211 <0003*211>"
+          03 0003*211 0003*100>0003*210 flow=2 status=5 answered other="Ext 100 <0003*100>"
+    """)
+    assert [call.id for call in story.live.calls()] == [FIRST]
+
+
+def test_the_called_phones_forward() -> None:
+    """A phone that is forwarded is not in the call; the one that rings for it is."""
+    story = Story()
+    story.dials_through_local("0003*100", "0003*808", "0003*210")
+    (call,) = story.live.calls()
+    assert [(leg.view, leg.number, leg.destination) for leg in call.legs] == [
+        ("00", "0003*100", "0003*808"),
+        ("03", "0003*210", "0003*808"),
+    ]
