@@ -85,8 +85,9 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
 def _ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
     """A phone that a queue rings for who waits there."""
     channels = picture.channels_of(call.id)
-    for channel in channels if waiting.queue else ():
-        if channel.leg and channel.state == RINGING:
+    for leg in call.legs if waiting.queue else ():
+        channel = picture.board.channels.get(leg.uniqueid)
+        if channel is not None and channel.state == RINGING:
             caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
             if caller is waiting:
                 return Uniqueid.parse(channel.uniqueid)

@@ -62,7 +62,7 @@ def test_the_right_stranger_is_taken() -> None:
           00 0003*100 0003*100>0003*807 flow=2 status=5 answered waiting parked=701 by=0003*100 other=" <0003*807>"
         listed under 0003*024 0003*101 0003*807 answered
           00 0003*101 0003*101>0003*807 flow=2 status=5 answered pickup=0003*101>0003*024:connected other="Ext 024 <0003*024>"
-          411580 0003*024 0003*101>0003*807 flow=2 status=5 answered pickup=0003*101>0003*024:connected other="Ext 101 <0003*101>"
+          455582 0003*024 0003*101>0003*807 flow=2 status=5 answered pickup=0003*101>0003*024:connected other="Ext 101 <0003*101>"
         listed under 0003*102 0003*807 answered
           00 0003*102 0003*102>0003*807 flow=2 status=5 answered waiting parked=703 by=0003*102 other=" <0003*807>"
     """)
