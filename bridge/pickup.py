@@ -477,6 +477,9 @@ class Pickups:
         order = pickup.order
         if order and order.by != attempt.by and not request.same(order.view, order.send_call_to):
             raise Conflict("another pickup of this call is under way")
+        if order is None and pickup.status.failed:  # it was over before anybody could ask what it was for
+            note = PickupNote(planned.leg.number, request.send_call_to, pickup.status)
+            self._picture.note(request.call, request.view, note)
         log.info(
             "pickup rings",
             pickup=pickup.id,

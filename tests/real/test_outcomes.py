@@ -312,33 +312,43 @@ async def test_the_same_again_of_a_waiting_caller(lab: Lab, bridge: Bridge) -> N
 # ------------------------------------------------------------------ what the view tells later
 
 
+async def tells(bridge: Bridge, at: str, view_id: str, told: dict[str, str]) -> None:
+    """Wait until a view tells this of its pickup, and see that no other view does."""
+
+    async def so() -> bool:
+        call = await bridge.call(at)
+        return {each["id"]: each.get("pickUp") for each in call["phoneCallView"] if "pickUp" in each} == {
+            view_id: told
+        }
+
+    try:
+        await until(so, f"view {view_id} tells {told}", timeout=1)
+    except TimeoutError as late:
+        raise AssertionError(f"{late}: {await bridge.calls(at)}") from None
+
+
 async def test_the_view_tells_how_its_pickup_ended(lab: Lab, bridge: Bridge) -> None:
     """Try after try, each as it went, for as long as the call lives."""
     await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
 
-    async def tells(status: str, to: str) -> None:
-        now = await bridge.call("0003*210")
-        assert view(now, "01").get("pickUp") == picked_up_from("0003*210", to, status)
-        assert "pickUp" not in view(now, "00")
-
     unanswered = await bridge.pick_up("0003*210", call["id"], "0003*024", ring=0.3, wait=5)
     assert unanswered.status_code == 204
-    await tells("noAnswer", "0003*024")
+    await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*024", "noAnswer"))
     lab["024"].on_ring("decline")
     refused(await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5), "pc_sendcallto_unavailable")
-    await tells("busy", "0003*024")
+    await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*024", "busy"))
     async with SipUser(lab.asterisk) as phone:
         for refusal, status in (("603 Decline", "rejected"), ("404 Not Found", "unreachable")):
             phone.refusal = refusal
             answer = await bridge.pick_up("0003*210", call["id"], phone.extension, wait=5)
             refused(answer, "pc_sendcallto_unavailable")
-            await tells(status, phone.extension)
+            await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*103", status))
     refused(await bridge.pick_up("0003*210", call["id"], "0003*103"), "pc_sendcallto_unavailable")
-    await tells("unreachable", "0003*103")
+    await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*103", "unreachable"))
     await only(lab, {"100", "210"})
     await take(lab, bridge, "0003*210", call["id"], to="025")
-    await tells("connected", "0003*025")
+    await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*025"))
     await lab["100"].hangup()
     await over(lab)
     assert await bridge.calls("0003*210") == []
@@ -353,8 +363,8 @@ async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge
     at_024 = await rings(lab, "024")
     await lab["101"].dial("702")
     assert (await lab["024"].wait_closed(at_024)).elsewhere
-    fetched = await settled(bridge, "0003*100", "0003*101", "5")
-    assert view(fetched, "00")["pickUp"] == picked_up_from("0003*100", "0003*024", "conflict")
+    await settled(bridge, "0003*100", "0003*101", "5")
+    await tells(bridge, "0003*100", "00", picked_up_from("0003*100", "0003*024", "conflict"))
     await lab["101"].hangup()
     await lab["100"].wait_closed()
 
@@ -364,5 +374,5 @@ async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge
     at_024 = await rings(lab, "024")
     await lab["210"].hangup()
     assert not (await lab["024"].wait_closed(at_024)).elsewhere
-    alone = await shows(bridge, "0003*102", {"00": "0003*102"}, "5")
-    assert view(alone, "00")["pickUp"] == picked_up_from("0003*102", "0003*024", "cancelled")
+    await shows(bridge, "0003*102", {"00": "0003*102"}, "5")
+    await tells(bridge, "0003*102", "00", picked_up_from("0003*102", "0003*024", "cancelled"))
