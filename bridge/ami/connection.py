@@ -305,7 +305,8 @@ class Connection:
         try:
             headers = self._decode(message)
             name = headers.get("Event")
-            if name is None:
+            # An answer may repeat somebody's text, and that may hold a line that looks like an event's.
+            if name is None or next(iter(headers)) == "Response":
                 self._wire.handle_message(_message(headers))
             elif name == "Shutdown":
                 self._lose(_SHUTTING_DOWN)
