@@ -1,0 +1,1 @@
+"""The deployment: images, compose file, unit, proxies."""
