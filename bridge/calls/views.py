@@ -202,7 +202,8 @@ def _leg(
     order = leg.pickup.order if leg.pickup else None
     name, number = _other(leg, partner, ends, legs)
     holds = board.held_by(leg, partner), board.held_by(partner, leg)
-    if order:
+    if order and (note is None or note.status is PickupStatus.CONNECTED):
+        # How it came here, unless a later pickup of it rings or has failed.
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
     parking = leg.parking
     return Leg(

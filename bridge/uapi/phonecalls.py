@@ -320,8 +320,7 @@ class PhoneCalls:
         """The order, where the user may take that view, or had it taken: who asks again is told again."""
         if may_pick_up(self._service.directory, app.user, call, leg):
             return order
-        done = leg.pickup
-        if done and done.status is PickupStatus.CONNECTED and done.send_call_to == order.send_call_to:
+        if leg.pickup is not None:
             return replace(order, allowed=False)
         raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
 

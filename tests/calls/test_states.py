@@ -192,3 +192,26 @@ def test_what_has_no_far_end() -> None:
           733959 0003*210 0003*100>0003*210 flow=2 status=3 ringing other="Web <0003*210>"
     """)
     assert planned(story.live, call, "733959") == ("web-1", callee.uniqueid, "ringing", False, "", 1)
+
+
+def test_a_second_pickup_of_a_view() -> None:
+    """The view that was taken over tells of the pickup that rings now, of its failure, and at last of its success."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    story.picks_ringing("0003*024", "0003*210")
+    story.takes("0003*024")
+    call = story.call_of("0003*100")
+
+    def told() -> tuple[str, str, str]:
+        note = next(one for one in story.live.calls() if one.id == call).legs[1].pickup
+        assert note
+        return note.taken_from, note.send_call_to, note.status
+
+    assert told() == ("0003*210", "0003*024", "connected")
+    story.picks_talking("0003*025", "0003*024", n=2)
+    assert told() == ("0003*024", "0003*025", "ringing")
+    story.hang_up(story.ringing("0003*025"), 17)
+    assert told() == ("0003*024", "0003*025", "busy")
+    story.picks_talking("0003*025", "0003*024", n=2)
+    story.takes("0003*025")
+    assert told() == ("0003*024", "0003*025", "connected")
