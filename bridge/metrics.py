@@ -198,7 +198,7 @@ class Metrics:
         if state in (_RINGING, _UP) and leg.asked is not None:
             self._put_to_ringing.observe(self._clock() - leg.asked)
             leg.asked = None
-        if state == _UP and leg.answered is None:
+        if state == _UP:
             leg.answered = self._clock()
 
     def _on_answer(self, scope: Scope, status: int) -> None:

@@ -131,7 +131,7 @@ def test_json_is_what_the_api_tells(world: World, chief: TestClient) -> None:
 
 def test_watching_shows_each_change_once(world: World, chief: TestClient) -> None:
     """Into a file: a table for each change, none where nothing changed, until interrupted."""
-    steps: Iterator[Callable[[], Any]] = iter((lambda: None, world.ringing, lambda: None))
+    steps: Iterator[Callable[[], Any]] = iter((lambda: None, lambda: None, world.ringing, lambda: None))
 
     def pause() -> None:
         step = next(steps, None)

@@ -285,6 +285,16 @@ def test_a_pbx_that_says_nothing_is_not_judged() -> None:
     assert judge(Facts(settings())) == []
 
 
+def test_a_context_with_another_name_is_told_its_name() -> None:
+    """The shipped file has its own name for it, which must be changed, too."""
+    for name, told in (("uapi-pickup", False), ("elsewhere", True)):
+        facts = replace(
+            HEALTHY, settings=settings(pbx={"context": name}), values=values(pickup="0"), probe=None
+        )
+        finding = next(one for one in judge(facts) if one.id == "context")
+        assert (f"must be called {name}" in finding.remedy) is told
+
+
 def test_many_names_are_not_all_told() -> None:
     """A sentence names eight of a hundred, and says how many more there are."""
     users = [CONFIGURATION["users"][0] | {"extensions": [f"0003*5{n:02d}" for n in range(100)]}]
@@ -372,6 +382,7 @@ async def test_an_idle_pbx_is_asked_and_well() -> None:
         assert unhealthy(list(found.findings)) == []
         assert (found.healthy, found.asterisk, found.pbx) == (True, "22.10.1", f"127.0.0.1:{fake.port}")
         assert [finding.id for finding in found.findings[:2]] == ["reachable", "login"]
+        assert {finding.id for finding in found.findings[2:]} == {finding.id for finding in judge(HEALTHY)}
         assert (fake.sessions, fake.names()[-1]) == (1, "Logoff")
 
 
@@ -501,6 +512,19 @@ async def test_the_command_tells_a_person(tmp_path: Path, capsys: pytest.Capture
     assert "to do: enable = yes in [general] of cdr.conf" in out
     assert out.splitlines()[-1] == "All is well."
     assert SECRET not in out
+
+
+@pytest.mark.anyio
+async def test_the_summary_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Problems and warnings, each in its number; --no-probe sends nothing."""
+    async with listening(talkative(FakeAsterisk())) as fake:
+        fake.answers["CoreSettings"] = lambda heard: success(
+            heard, AsteriskVersion="16.1.0", CoreCDRenabled="Yes"
+        )
+        fake.answers["DeviceStateList"] = lambda heard: error(heard, UNKNOWN)
+        status = await asyncio.to_thread(run, _options(tmp_path, fake.port, "--no-probe"))
+        assert fake.of("Originate") == []
+    assert (status, capsys.readouterr().out.splitlines()[-1]) == (1, "2 problems, 1 warning")
 
 
 @pytest.mark.anyio

@@ -15,7 +15,8 @@ import pytest
 from ami.fake import FakeAsterisk, Heard, Reply, error, listening, rows
 from bridge.grammar import Endpoint, Extension
 from bridge.includes import dialplan_conf, manager_conf, steps
-from bridge.init import Numbers, Pbx, add_arguments, configuration, number, run
+from bridge.init import Numbers, Pbx, add_arguments, configuration, given, number, run
+from bridge.patterns import Pattern
 from bridge.settings import Settings, load, warnings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -192,6 +193,26 @@ def test_names_of_phones_become_extensions(
     assert number(phones(*names), Extension(prefix) if prefix else None) == expected
 
 
+def test_given_numbers_get_the_prefix_that_they_lack() -> None:
+    """Short ones are completed, and the template leads back to the PBX's own names; without a prefix they stand."""
+    patterns = [Pattern("210"), Pattern("0003*1??")]
+    assert given(patterns, None) == Numbers(extensions=("210", "0003*1??"))
+    assert given(patterns, Extension("0003")) == Numbers("PJSIP/{short}", ("0003*210", "0003*1??"))
+
+
+def test_steps_are_told_only_where_they_are_to_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A permit line where this machine's address is not known; nothing of extensions where they were given."""
+    init(tmp_path / "here", "--extensions", "210")
+    told = capsys.readouterr().out
+    assert [words for words in ("permit line", "Write your extensions", "Give ") if words in told] == []
+    monkeypatch.setattr("bridge.init._own_address", lambda _: None)
+    init(tmp_path / "there", "--extensions", "210", "--ami-host", "pbx.example.org")
+    assert "Add a permit line" in capsys.readouterr().out
+    assert (tmp_path / "there" / FILES[1]).read_text().count("permit =") == 1
+
+
 # --- reading the PBX
 
 
@@ -231,6 +252,7 @@ async def test_the_phones_of_the_pbx_are_the_extensions(
     assert '# name = "support"' in toml
     out = capsys.readouterr().out
     assert "3 extensions" in out
+    assert "Give a number to the endpoints" in out
     assert pbx.of("Login")[0]["Username"] == ["admin"]
     assert "secret-of-admin" not in out + toml
 
