@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -99,6 +99,9 @@ def create_app(
         endpoint = endpoints.endpoint(extension)
         return endpoint is not None and endpoint in devices
 
+    def phones() -> Iterator[Extension]:
+        return (phone for device in devices if (phone := endpoints.of_device(device)) and is_phone(phone))
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(link.run())
@@ -118,6 +121,7 @@ def create_app(
         pickups=pickups,
         pbx=lambda: link.state,
         is_phone=is_phone,
+        phones=phones,
         limiter=Limiter(settings.limits),
         draining=draining,
     )

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from bridge import __version__
+from bridge.uapi.console import console
 from bridge.uapi.cors import Cors
 from bridge.uapi.errors import ApiError, Errors, translate, unexpected
 from bridge.uapi.events import Events
@@ -41,7 +42,7 @@ def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlet
     def description() -> dict[str, Any]:
         return describe(api, __version__)
 
-    resources = [*health(service), *api, *documentation(description)]
+    resources = [*console(service), *health(service), *api, *documentation(description)]
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(http.trusted_proxies))
     cors = Middleware(Cors, origins=http.cors_origins)
     app = Starlette(

@@ -16,6 +16,7 @@ _TYPES = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;\
@@ -38,7 +39,7 @@ def health(service: Service) -> list[Resource]:
             raise ApiError("pbx_unavailable", "The bridge is shutting down.")
         return _json({"status": "ready"})
 
-    return [_hidden("/healthz", healthz), _hidden("/readyz", readyz)]
+    return [hidden("/healthz", healthz), hidden("/readyz", readyz)]
 
 
 def documentation(description: Callable[[], dict[str, Any]]) -> list[Resource]:
@@ -48,25 +49,29 @@ def documentation(description: Callable[[], dict[str, Any]]) -> list[Resource]:
         return _json(description())
 
     return [
-        _hidden("/openapi.json", openapi),
-        *(_hidden(path, _asset(name)) for path, name in _PAGES.items()),
+        hidden("/openapi.json", openapi),
+        *(hidden(path, asset(name)) for path, name in _PAGES.items()),
     ]
 
 
-def _asset(name: str) -> Handler:
-    async def asset(_: Request) -> Response:
+def asset(name: str, policy: str = _POLICY) -> Handler:
+    """Answers with a file of this package, under a content security policy."""
+
+    async def answer(_: Request) -> Response:
         content = resources.files("bridge.uapi").joinpath("static", name).read_bytes()
         headers = {
-            "Content-Security-Policy": _POLICY,
+            "Content-Security-Policy": policy,
+            "Cache-Control": "no-cache",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
         return Response(content, headers=headers, media_type=_TYPES[name.rpartition(".")[2]])
 
-    return asset
+    return answer
 
 
-def _hidden(path: str, handler: Handler) -> Resource:
+def hidden(path: str, handler: Handler) -> Resource:
+    """A page for everybody that is no part of the API."""
     return Resource(path, {"GET": Operation(handler, public=True, hidden=True)})
 
 

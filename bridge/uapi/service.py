@@ -1,7 +1,7 @@
 """What the routes work with, and the one thing they share: whether the service is about to stop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,6 +80,7 @@ class Service:
         pickups: Who picks them up.
         pbx: How it stands with the PBX, asked anew for each request.
         is_phone: Whether the PBX knows an extension as a phone.
+        phones: All that it knows as such.
         limiter: What one client may ask for.
         draining: Whether the end has begun.
     """
@@ -92,5 +93,6 @@ class Service:
     pickups: Pickups
     pbx: Callable[[], LinkStatus]
     is_phone: Callable[[Extension], bool]
+    phones: Callable[[], Iterable[Extension]]
     limiter: Limiter
     draining: Draining = field(default_factory=Draining)

@@ -48,7 +48,15 @@ def _object(reply: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "address",
-    ["/", "/uapi", "/uapi/phoneCalls", "/uapi/phoneCalls/@me", f"{path('a')}/b", "/x%2F/../y", "/cdr/3"],
+    [
+        "/nothing",
+        "/uapi",
+        "/uapi/phoneCalls",
+        "/uapi/phoneCalls/@me",
+        f"{path('a')}/b",
+        "/x%2F/../y",
+        "/cdr/3",
+    ],
 )
 def test_an_unknown_address_is_told(world: World, address: str) -> None:
     """404, whatever the method."""
