@@ -1,15 +1,19 @@
-"""A certification authority of a test's own, and certificates for this machine."""
+"""A certification authority of a test's own, certificates for this machine, and a bridge that serves HTTPS with one."""
 
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import httpx2
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from lab import Bridge, Lab
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,21 @@ def _builder(
     now = datetime.now(UTC)
     start, end = now - timedelta(hours=1), now + timedelta(days=1)
     return x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number(), start, end)
+
+
+async def served(lab: Lab, pair: Pair, authority: Authority, more: str = "") -> Bridge:
+    """A bridge that serves HTTPS with this certificate, not started yet; its client trusts the authority.
+
+    Args:
+        lab: The PBX that it works on.
+        pair: The certificate.
+        authority: Who issued it.
+        more: More configuration.
+    """
+    environment = {"BRIDGE_HTTP__TLS_CERT": str(pair.cert), "BRIDGE_HTTP__TLS_KEY": str(pair.key)}
+    bridge = Bridge(lab.asterisk.ami, environment=environment, more=more)
+    await bridge.http.aclose()
+    bridge.url = bridge.url.replace("http://", "https://")
+    trust = ssl.create_default_context(cafile=authority.cert)
+    bridge.http = httpx2.AsyncClient(base_url=bridge.url, verify=trust, timeout=30)
+    return bridge

@@ -14,20 +14,9 @@ from lab import Bridge, Lab, until
 from lab.asterisk import AmiLogin
 from lab.fixtures import NewBridge, NewLab
 from lab.ports import free_port
-from real.certificates import Authority, Pair
+from real.certificates import Authority, Pair, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
-
-
-async def served(lab: Lab, pair: Pair, authority: Authority, **environment: str) -> Bridge:
-    """A bridge that serves HTTPS with this certificate, not started yet; its client trusts the authority."""
-    told = {"BRIDGE_HTTP__TLS_CERT": str(pair.cert), "BRIDGE_HTTP__TLS_KEY": str(pair.key)}
-    bridge = Bridge(lab.asterisk.ami, environment=told | environment)
-    await bridge.http.aclose()
-    bridge.url = bridge.url.replace("http://", "https://")
-    trust = ssl.create_default_context(cafile=authority.cert)
-    bridge.http = httpx2.AsyncClient(base_url=bridge.url, verify=trust, timeout=30)
-    return bridge
 
 
 async def _shown(bridge: Bridge, authority: Authority) -> str:
