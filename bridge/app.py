@@ -14,6 +14,7 @@ from bridge.calls import Headers, Picture
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
 from bridge.grammar import Extension
+from bridge.metrics import Metrics
 from bridge.pickup import Pbx, Pickups
 from bridge.settings import Settings
 from bridge.tokens import Tokens
@@ -24,6 +25,10 @@ log = structlog.get_logger(__name__)
 
 class RunningPbx(Pbx, Protocol):
     """A link to the PBX that lives as long as the service."""
+
+    @property
+    def lag(self) -> float:
+        """Seconds that the reader of events is behind."""
 
     async def run(self) -> None:
         """Keep the link up until cancelled."""
@@ -76,10 +81,12 @@ def create_app(
 
     def take_event(event: Headers, at: float) -> None:
         pickups.on_event(event, at)
+        metrics.on_event(event)
         feed.stir()
 
     def take_state(state: LinkState) -> None:
         pickups.on_state(state)
+        metrics.on_state(state)
         feed.link(up=state.up, reason=state.reason)
         on_state(state)
 
@@ -90,6 +97,8 @@ def create_app(
     else:
         link = make_link(take_event, take_state)
     pickups = Pickups(picture, link, endpoints, settings.pbx.context)
+    metrics = Metrics(live_calls=lambda: len(picture.calls()), lag=lambda: link.lag)
+    pickups.on_outcome = metrics.on_outcome
     draining = Draining()
     feed = Feed(picture, directory)
     draining.at_beginning.append(feed.close)
@@ -118,14 +127,16 @@ def create_app(
         tokens=Tokens(settings, directory),
         calls=picture,
         feed=feed,
-        pickups=pickups,
+        pickups=metrics.timing(pickups),
         pbx=lambda: link.state,
         is_phone=is_phone,
         phones=phones,
         limiter=Limiter(settings.limits),
         draining=draining,
     )
-    return Bridge(create_api(service, lifespan=lifespan), link, picture, pickups, draining, feed)
+    api = create_api(service, lifespan=lifespan, pages={"/metrics": metrics.respond})
+    api.add_middleware(metrics.counting)
+    return Bridge(api, link, picture, pickups, draining, feed)
 
 
 def create_picture(settings: Settings, endpoints: Endpoints) -> Picture:

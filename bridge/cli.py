@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from bridge import __version__, logs, tokens
+from bridge import __version__, client, doctor, init, logs, tokens
 from bridge.ami import AmiError, Link, LinkState, Recorder, RecordingError, read
 from bridge.app import create_app, create_picture
 from bridge.calls import Change, Headers, Pickup, Picture
@@ -86,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     command("check", _check, "Check the configuration, and say what is wrong with it.")
     token = command("token", _token, "Make a new bearer token, or an App's secret, and its hash.")
     token.add_argument("--secret", action="store_true", help="an App's secret for /oauth/token.php instead")
+    doctor.add_arguments(
+        command("doctor", doctor.run, "Examine the PBX: what is wrong, and which line to change.")
+    )
+    init.add_arguments(
+        command("init", init.run, "Write a configuration and the PBX's include files, with fresh secrets.")
+    )
+    client.add_calls_arguments(command("calls", client.run_calls, "Show live calls, over the API."))
+    client.add_pickup_arguments(command("pickup", client.run_pickup, "Pick a call up, over the API."))
     return parser
 
 

@@ -1,8 +1,9 @@
 """The HTTP side put together: every layer and every route, in their order, on one screen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,19 +22,23 @@ from bridge.uapi.events import Events
 from bridge.uapi.layers import Paths, Requests
 from bridge.uapi.oauth import OAuth
 from bridge.uapi.openapi import describe
-from bridge.uapi.pages import documentation, health
+from bridge.uapi.pages import documentation, health, hidden
 from bridge.uapi.phonecalls import PhoneCalls
+from bridge.uapi.resources import Handler
 from bridge.uapi.service import Service
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlette:
+def create_api(
+    service: Service, *, lifespan: Lifespan | None = None, pages: Mapping[str, Handler] = MappingProxyType({})
+) -> Starlette:
     """The application that answers HTTP.
 
     Args:
         service: What it works with.
         lifespan: What lives as long as it does.
+        pages: Who answers GET at further addresses, such as /metrics.
     """
     http = service.settings.http
     api = [*Events(service).resources(), *PhoneCalls(service).resources(), *OAuth(service).resources()]
@@ -42,7 +47,13 @@ def create_api(service: Service, *, lifespan: Lifespan | None = None) -> Starlet
     def description() -> dict[str, Any]:
         return describe(api, __version__)
 
-    resources = [*console(service), *health(service), *api, *documentation(description)]
+    resources = [
+        *console(service),
+        *health(service),
+        *(hidden(path, handler) for path, handler in pages.items()),
+        *api,
+        *documentation(description),
+    ]
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(http.trusted_proxies))
     cors = Middleware(Cors, origins=http.cors_origins)
     app = Starlette(

@@ -70,6 +70,7 @@ class ScriptedLink:
     rang: asyncio.Event = field(default_factory=asyncio.Event)
     at: float = EPOCH + 10.0
     logged_off: bool = False
+    lag: float = 0.0
 
     async def run(self) -> None:
         try:
