@@ -17,6 +17,7 @@ const KEPT = 40; // lines of what happened
 
 const state = {
   token: "", me: null, calls: new Map(), extension: "", find: "", lastId: "", skew: 0, up: false, stop: null, outcomes: new Map(),
+  names: new Map(),
 };
 
 // --- what a call is
@@ -31,9 +32,10 @@ const party = (callerId = "") => {
   return { name: name.trim(), number };
 };
 
-// A view names the other party; so each party's name stands in the others' views.
+// A view names the other party; so each party's name stands in the others' views, and is kept for one who waits alone.
 const names = (call) => {
-  const known = new Map();
+  const known = state.names.get(call.id) ?? new Map();
+  state.names.set(call.id, known);
   for (const view of call.phoneCallView) {
     const { name, number } = party(view.callerId);
     if (name && number && name !== number) known.set(number, name);
@@ -66,6 +68,7 @@ const doing = (call, view) => {
   if (view.status === "3") return "rings";
   if (view.status === "4") return "is calling";
   if (view.status === "2") return "is being called";
+  if (view.status === "5" && call.phoneCallView.some((one) => one.parked)) return "is leaving";
   if (view.status === "5") return (call.phoneCallView.length === 1 ? "waits" : "talks") + taken;
   return taken.slice(2);
 };
@@ -76,6 +79,7 @@ const verb = (call, view) => {
   const phone = $("phone").value;
   if (!phone || view.extension === phone || view.pickUp?.status === "ringing") return "";
   const alone = call.phoneCallView.length === 1;
+  if (!view.parked && call.phoneCallView.some((one) => one.parked)) return "";
   if (!mine(view.extension) && !(view.status === "5" && (alone || view.parked))) return "";
   if (view.status === "3") return "Pick up";
   if (view.status === "5") return alone || view.parked ? "Pick up" : "Take over";
@@ -264,6 +268,7 @@ const tell = (kind, call, before) => {
 const hear = (kind, data) => {
   if (kind === "snapshot") {
     state.calls = new Map(data.entry.map((call) => [call.id, call]));
+    for (const id of state.names.keys()) if (!state.calls.has(id)) state.names.delete(id);
     state.up = true;
     link("live", "Live");
     notice("");
@@ -275,6 +280,7 @@ const hear = (kind, data) => {
     tell(kind, data, state.calls.get(data.id));
     if (kind === "ended") {
       state.calls.delete(data.id);
+      state.names.delete(data.id);
       for (const key of state.outcomes.keys()) if (key.startsWith(`${data.id} `)) state.outcomes.delete(key);
     } else state.calls.set(data.id, data);
   }
@@ -357,7 +363,7 @@ const pickUp = async (call, view) => {
       setTimeout(() => { if (state.outcomes.get(key)?.text === text) { state.outcomes.delete(key); draw(); } }, 8000);
     }
   };
-  outcome("busy", `${phone} rings. Answer it to take the call.`);
+  outcome("busy", `Answer ${phone} to take the call.`);
   try {
     const reply = await fetch(`/uapi/phoneCalls/@me/${encodeURIComponent(call.extension)}/${call.id}`, {
       method: "PUT",
@@ -386,7 +392,7 @@ const enter = async (token) => {
   if (!reply.ok) return leave((await reply.json()).error.message);
   const me = await reply.json();
   sessionStorage.setItem(TOKEN, token);
-  Object.assign(state, { token, me, calls: new Map(), lastId: "", up: false, extension: "", find: "", outcomes: new Map() });
+  Object.assign(state, { token, me, calls: new Map(), lastId: "", up: false, extension: "", find: "", outcomes: new Map(), names: new Map() });
   me.mine = new Set(me.extensions.map((one) => one.extension));
   say($("name"), me.name);
   say($("organization"), me.organization);
@@ -395,7 +401,7 @@ const enter = async (token) => {
   const groups = [["Mine", own], ["Others", me.phones.filter((number) => !me.mine.has(number))]];
   $("phone").replaceChildren(...groups.filter(([, numbers]) => numbers.length).map(([label, numbers]) =>
     make("optgroup", { label }, ...numbers.map(option))));
-  const before = sessionStorage.getItem(PHONE);
+  const before = localStorage.getItem(PHONE);
   if ([...own, ...me.phones].includes(before)) $("phone").value = before;
   $("door").hidden = true;
   $("desk").hidden = false;
@@ -421,7 +427,7 @@ const leave = (why = "") => {
 const THEMES = { "": "Theme: system", light: "Theme: light", dark: "Theme: dark" };
 const theme = (name) => {
   document.documentElement.dataset.theme = name;
-  say($("theme"), THEMES[name]);
+  $("theme").ariaLabel = $("theme").title = THEMES[name];
   localStorage.setItem(THEME, name);
 };
 
@@ -437,7 +443,7 @@ $("theme").onclick = () => {
   const all = Object.keys(THEMES);
   theme(all[(all.indexOf(document.documentElement.dataset.theme) + 1) % all.length]);
 };
-$("phone").onchange = () => { sessionStorage.setItem(PHONE, $("phone").value); draw(); };
+$("phone").onchange = () => { localStorage.setItem(PHONE, $("phone").value); draw(); };
 $("find").oninput = () => { state.find = $("find").value.trim().toLowerCase(); draw(); };
 addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.target.matches("input, select") || $("desk").hidden) return;
