@@ -115,7 +115,8 @@ def _numbers(number: str) -> list[str] | None:
 
 
 def _name(text: str) -> str:
-    return _printable(text, _LONGEST_NAME) if text else ""
+    # Cut before it is remembered: who calls decides how long it is.
+    return _printable(text[: 4 * _LONGEST_NAME], _LONGEST_NAME) if text else ""
 
 
 def _number(text: str) -> str:
@@ -129,7 +130,7 @@ def _printable(text: str, longest: int) -> str:
     """Only what can be printed, and neither angle bracket, which would end the name or begin another number."""
     chars = (
         " " if unicodedata.category(char)[0] == "Z" else char
-        for char in text[: 4 * longest]
+        for char in text
         if unicodedata.category(char)[0] != "C" and char not in "<>"
     )
     return " ".join("".join(chars).split())[:longest].strip()
