@@ -102,10 +102,7 @@ def _only_caller(board: Board, channels: list[Channel], target: Channel) -> Chan
     dialling = [
         channel
         for channel in channels
-        if channel is not target
-        and channel.state in (RING, UP)
-        and channel.bridge is None
-        and channel.pickup is None
+        if channel is not target and channel.state in (RING, UP) and channel.bridge is None
     ]
     callers = [channel for channel in dialling if channel.leg]
     for half in dialling:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from textwrap import dedent
 
-from bridge.calls import Call, Leg, NotPickable, PickupStatus, Picture, plan
+from bridge.calls import Call, Leg, NotPickable, PickupNote, PickupStatus, Picture, plan
 from bridge.grammar import CallId, Extension
 
 ABOUT = 1.1
@@ -143,7 +143,7 @@ def _forgiven(ours: Leg, theirs: Leg, *, taken_over: bool) -> Iterable[str]:
     """The fields in which two views of one leg may differ."""
     if _forgotten(ours.answered, theirs.answered):
         yield "answered"
-    if ours.pickup and theirs.pickup is None and ours.pickup.status is not PickupStatus.RINGING:
+    if ours.pickup and (ours.pickup.status.failed or (theirs.pickup is None and _over(ours.pickup))):
         yield "pickup"
     if ours.on_hold is not None and (theirs.on_hold is not None or taken_over):
         yield "on_hold"
@@ -153,6 +153,10 @@ def _forgiven(ours: Leg, theirs: Leg, *, taken_over: bool) -> Iterable[str]:
         yield "parked"
     if _about(ours.ringing, theirs.ringing):
         yield "ringing"
+
+
+def _over(note: PickupNote) -> bool:
+    return note.status is not PickupStatus.RINGING
 
 
 def _about(ours: float | None, theirs: float | None) -> bool:
