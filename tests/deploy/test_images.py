@@ -6,10 +6,12 @@ tools/images.sh builds the images, starts the engine in a network namespace of i
 import hashlib
 import os
 import re
+import shlex
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import cast
 
 import httpx2
@@ -324,3 +326,15 @@ def test_without_secrets(compose: Compose) -> None:
     """Asterisk refuses to start where the secrets were not made."""
     said = compose("run", "--rm", "--no-deps", "-e", "SECRETS=/nowhere", "asterisk", check=False)
     assert "has the service first-start run?" in said
+
+
+def test_documented_commands(compose: Compose) -> None:
+    """Each docker compose command of docs/deploy.md does its work."""
+    text = (Path(__file__).parents[2] / "docs/deploy.md").read_text()
+    commands = [
+        shlex.split(line, comments=True) for line in re.findall(r"^docker compose (.*)$", text, re.MULTILINE)
+    ]
+    assert [command[0] for command in commands] == ["up", "logs", "run", "restart", "exec", "down"]
+    for command in commands:
+        # The images are there, and nothing could be fetched from here.
+        compose(*(word for word in command if word != "--build"))
