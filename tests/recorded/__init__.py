@@ -1,0 +1,1 @@
+"""What the tests and the maker of recordings share: telling a recording's story, and joining it in the middle."""

@@ -1,0 +1,3 @@
+100 calls 210 | 210 rings as 01 | 024 is rung for 210 | 100 hears it ring | 100 sees 210 | 210 sees 100
+100 is connected | 024 takes over from 210 as 01 | 100's call is answered | 024 sees 100 | 100 sees 024 | 100's call is found at 210
+024 leaves | 100 leaves | 100's call is over

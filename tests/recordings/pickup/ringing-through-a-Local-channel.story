@@ -1,0 +1,4 @@
+100 calls 801 | 210 is called as 03 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100 | 100's call is found at 801
+024 is rung for 210
+100 is connected | 024 takes over from 210 as 03 | 100's call is answered | 024 sees 100 | 100 sees 024 | 100's call is found at 210 801
+024 leaves | 100 leaves | 100's call is over

@@ -1,0 +1,3 @@
+100 calls 210 | 210 is called as 01 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100
+100 is connected | 210 leaves | 100's call is answered | 100's call is found at 210
+100 leaves | 100's call is over

@@ -1,0 +1,2 @@
+100 calls 210 | 210 is called as 01 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100
+100 leaves | 210 leaves | 100's call is over

@@ -1,0 +1,5 @@
+100 calls 210 | 210 is called as 01 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100
+210 answers | 100 is connected | 100's call is answered
+210 holds | 100 is on hold
+210 resumes | 100 is off hold
+100 leaves | 210 leaves | 100's call is over

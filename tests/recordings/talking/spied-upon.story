@@ -1,0 +1,5 @@
+100 calls 210 | 210 is called as 01 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100
+210 answers | 100 is connected | 100's call is answered
+101 calls 812 | 101 is connected | 101's call is answered | 101 sees 812 | 101's call is found at 812
+101 leaves | 101's call is over
+100 leaves | 210 leaves | 100's call is over
