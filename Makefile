@@ -61,6 +61,14 @@ test-all: $(READY) ## Every test, and those on the real Asterisk on 16 as well
 matrix: $(READY) ## Every state of a call against every end of its pickup (ROUNDS=20 RACES=5 ONLY=part-of-a-name)
 	PYTHONPATH=tests:. $(BIN)/python -m matrix.run
 
+.PHONY: recordings
+recordings: $(READY) ## Make the recordings of real calls anew, on Asterisk 22 and 16 (ARGS=part-of-a-name)
+	PYTHONPATH=tests:. $(BIN)/python tools/recordings.py $(ARGS)
+
+.PHONY: latency
+latency: $(READY) ## Time a PUT until the phone rings, beside a bare Originate (ARGS='--rounds 300')
+	PYTHONPATH=tests:. $(BIN)/python tools/latency.py $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=name)
 	$(BIN)/python tools/mutants.py
