@@ -1,5 +1,6 @@
 """The console in a real browser, on a real Asterisk. It writes the pictures that the README shows."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ pytestmark = [
 ]
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+"""Written where PICTURES=1 is set; else the pictures are only taken."""
 
 PEOPLE = {
     "0003*100": "Emma Fischer",
@@ -56,9 +58,12 @@ async def sign_in(browser: Browser, token: str) -> None:
     await browser.press("\ue007")
 
 
-async def test_a_call_is_seen_and_picked_up_with_a_click(people: Lab, page: tuple[Browser, Bridge]) -> None:
+async def test_a_call_is_seen_and_picked_up_with_a_click(
+    people: Lab, page: tuple[Browser, Bridge], tmp_path: Path
+) -> None:
     """John signs in, sees who rings, talks and waits, and sends a ringing call to Jane's phone, who answers it."""
     lab, (browser, _) = people, page
+    images = IMAGES if os.environ.get("PICTURES") == "1" else tmp_path
     await sign_in(browser, "nobody's token")
     await browser.shows("unknown or expired", "#door-said")
     assert [said for said in await browser.complaints() if "401" not in said] == []
@@ -85,6 +90,7 @@ async def test_a_call_is_seen_and_picked_up_with_a_click(people: Lab, page: tupl
     for words in ("Emma Fischer", "Jonas Weber", "Ava Clarke", "Parked in 701", "1 ringing", "1 talking"):
         await browser.shows(words, "#calls")
     await browser.shows("Emma Fischer (0003*100) rings", "#log")
+    await browser.shows("Jonas Weber (0003*101) talks with Priya Nair (0003*211)", "#log")
 
     await browser.run(
         "const phone = document.getElementById('phone'); phone.value = arguments[0];"
@@ -94,11 +100,11 @@ async def test_a_call_is_seen_and_picked_up_with_a_click(people: Lab, page: tupl
     await browser.click("[data-state=ringing] .view.mine button.primary:not([hidden])")
     await lab["024"].wait_for_ring()
     await browser.shows("Answer 0003*024 to take the call.", "#calls")
-    await browser.picture(IMAGES / "console-light.png")
+    await browser.picture(images / "console-light.png")
     await browser.look(1280, 860, "dark")
-    await browser.picture(IMAGES / "console-dark.png")
+    await browser.picture(images / "console-dark.png")
     await browser.look(390, 844, "light")
-    await browser.picture(IMAGES / "console-phone.png")
+    await browser.picture(images / "console-phone.png")
     wide = await browser.run("return document.documentElement.scrollWidth")
     assert wide == 390
     await lab["024"].accept()

@@ -7,6 +7,7 @@ import urllib.request
 
 import httpx2
 import pytest
+import structlog
 
 from bridge.ami import LinkState
 from bridge.calls import Leg
@@ -220,8 +221,11 @@ async def test_who_never_reads_is_given_up(world: World, monkeypatch: pytest.Mon
     async with listening(world) as ear:
         await ear.next()
         ear.hearing.clear()
-        world.ringing()
-        await until(lambda: not world.bridge.feed.listeners)
+        with structlog.testing.capture_logs() as logs:
+            world.ringing()
+            await until(lambda: not world.bridge.feed.listeners)
+            await asyncio.sleep(0)
+    assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_silence_is_broken_by_a_heartbeat(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

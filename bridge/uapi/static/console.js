@@ -255,6 +255,9 @@ const tell = (kind, call, before) => {
     const rings = call.phoneCallView.find((view) => view.status === "3");
     if (rings) log(`${who} rings ${shown(rings.extension, known)}`);
   }
+  const talkers = call.phoneCallView.filter((view) => view.status === "5" && !view.pickUp);
+  if (kind !== "ended" && talkers.length === 2 && stateOf(call) === "talking" && (!before || stateOf(before) !== "talking"))
+    log(`${shown(talkers[0].extension, known)} talks with ${shown(talkers[1].extension, known)}`);
   for (const view of call.phoneCallView) {
     const was = before?.phoneCallView.find((one) => one.id === view.id);
     if (view.parked && !was?.parked) log(`${shown(view.extension, known)} is parked${view.parkedPos === undefined ? "" : ` in ${view.parkedPos}`}`);
