@@ -7,9 +7,23 @@ import pytest
 
 from lab import Bridge, Lab
 from lab.fixtures import NewBridge, NewLab, NewProxy
-from lab.numbers import DIAL_G, PARK_ME
+from lab.numbers import DIAL_G, NOBODY, PARK_ME
 from lab.service import JANE, OWNER
-from real.states import RING, TALK, agree, only, ring, rings, shows, take, talk, uniqueid, view_of, views
+from real.states import (
+    RING,
+    TALK,
+    agree,
+    only,
+    picked_up_from,
+    ring,
+    rings,
+    shows,
+    take,
+    talk,
+    uniqueid,
+    view_of,
+    views,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -122,7 +136,8 @@ async def test_the_first_leg_is_gone(lab: Lab, bridge: Bridge) -> None:
     """The caller's own leg was taken over, and then the other: both views keep the ids of those who began."""
     await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
-    await take(lab, bridge, "0003*100", call["id"], view="00")
+    picked_up = await take(lab, bridge, "0003*100", call["id"], view="00")
+    assert list(views(picked_up).items()) == [("00", "0003*024"), ("01", "0003*210")]
     await only(lab, {"024", "210"})
     picked_up = await take(lab, bridge, "0003*210", call["id"], view="01", to="025")
     assert picked_up["id"] == call["id"]
@@ -177,3 +192,28 @@ async def test_a_pbx_with_a_system_name(new_lab: NewLab, new_bridge: NewBridge) 
     await only(lab, {"100", "025"})
     await agree(lab, bridge)
     await lab.assert_company_untouched()
+
+
+@pytest.mark.parametrize("state", ["talking", "held", "parked", "in a queue"])
+async def test_a_bridge_started_while_a_pickup_rings(lab: Lab, bridge: Bridge, state: str) -> None:
+    """It shows the same views, and the same pickup at the same view, as the bridge that was asked for it."""
+    at, target = {"parked": ("0003*100", "00"), "in a queue": (NOBODY, "00")}.get(state, ("0003*210", "01"))
+    if state in ("talking", "held"):
+        await talk(lab)
+        await shows(bridge, at, TALK, "55")
+        if state == "held":
+            await lab["210"].hold()
+            await lab.ami.wait_for(lambda event: event["Event"] == "Hold")
+    else:
+        await lab["100"].dial(PARK_ME if state == "parked" else NOBODY)
+        await lab.wait_waiting("100", "Park" if state == "parked" else "Queue")
+        await shows(bridge, at, {"00": "0003*100"}, "5")
+    call = await bridge.call(at)
+    await bridge.pick_up(at, call["id"], "0003*024", view=target)
+    await rings(lab, "024")
+    told = {each["id"]: each.get("pickUp") for each in (await bridge.call(at))["phoneCallView"]}
+    assert told[target] == picked_up_from(
+        call["phoneCallView"][int(target)]["extension"], "0003*024", "ringing"
+    )
+    await agree(lab, bridge)
+    await lab["024"].decline()

@@ -4,6 +4,7 @@ The story itself, for each way of ringing, is in test_ringing.py.
 """
 
 import asyncio
+import os
 import re
 
 import pytest
@@ -138,7 +139,7 @@ async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, 
     assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
 
 
-ROUNDS_OF_A_RACE = 4
+ROUNDS_OF_A_RACE = int(os.environ.get("ROUNDS", "4"))
 
 
 @pytest.mark.parametrize(

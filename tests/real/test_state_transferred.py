@@ -3,6 +3,7 @@
 import pytest
 
 from lab import Bridge, Lab, until
+from lab.fixtures import NewBridge, NewProxy
 from lab.service import JANE
 from lab.sip import SipUser
 from real.states import (
@@ -23,19 +24,23 @@ from real.states import (
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
-async def test_a_call_is_taken_after_a_blind_transfer(lab: Lab, bridge: Bridge) -> None:
-    """210 sends 100 on to 211: one call, which 024 takes while 211 rings."""
+@pytest.mark.parametrize("answered", [False, True], ids=["while it rings there", "when they talk"])
+async def test_a_call_is_taken_after_a_blind_transfer(lab: Lab, bridge: Bridge, *, answered: bool) -> None:
+    """210 sends 100 on to 211: one call, which 024 takes there."""
     at_210 = await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
     await lab["210"].transfer("0003*211")
     at_211 = await rings(lab, "211")
     await lab["210"].wait_closed(at_210)
-    ringing = await shows(bridge, "0003*211", {"00": "0003*100", "02": "0003*211"}, "53")
-    assert ringing["id"] == call["id"]
+    if answered:
+        await lab["211"].accept(at_211)
+        await only(lab, {"100", "211"})
+    there = await shows(bridge, "0003*211", {"00": "0003*100", "02": "0003*211"}, "55" if answered else "53")
+    assert there["id"] == call["id"]
     await agree(lab, bridge, forgets=("answered",))
     picked_up = await take(lab, bridge, "0003*211", call["id"], view="02")
     assert views(picked_up) == {"00": "0003*100", "02": "0003*024"}
-    assert (await lab["211"].wait_closed(at_211)).elsewhere
+    assert (await lab["211"].wait_closed(at_211)).elsewhere is not answered
     await only(lab, {"100", "024"})
     assert [each["id"] for each in await bridge.calls("0003*211")] == [call["id"]]
     await agree(lab, bridge, forgets=("answered",))
@@ -64,8 +69,12 @@ async def test_a_call_is_taken_again_by_a_third_phone(lab: Lab, bridge: Bridge) 
     await agree(lab, bridge)
 
 
-async def test_a_call_is_taken_after_an_attended_transfer(lab: Lab, bridge: Bridge) -> None:
+async def test_a_call_is_taken_after_an_attended_transfer(
+    lab: Lab, new_proxy: NewProxy, new_bridge: NewBridge
+) -> None:
     """By *2 and a number: refused during the consultation, taken when 100 and 211 are together by a Local pair."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
     at_210 = await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
     await lab["210"].dtmf("*2")
@@ -77,12 +86,14 @@ async def test_a_call_is_taken_after_an_attended_transfer(lab: Lab, bridge: Brid
     consulting = await shows(bridge, "0003*210", views(await bridge.call("0003*210")), "555")
     assert consulting["id"] == call["id"]
     await agree(lab, bridge, forgets=("answered",))
+    proxy.clear()
     for at, target in (
         ("0003*210", "01"),
         ("0003*100", "00"),
         ("0003*211", view_of(consulting, "0003*211")["id"]),
     ):
         refused(await bridge.pick_up(at, call["id"], "0003*024", view=target))
+    assert proxy.count() == proxy.count("Ping"), "Asterisk was asked for something"
     await lab["210"].hangup(at_210)
     await lab.ami.wait_for(lambda event: event["Event"] == "AttendedTransfer")
     await only(lab, {"100", "211"})

@@ -3,7 +3,7 @@
 import pytest
 
 from lab import Bridge, Lab
-from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT
+from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT, UNANSWERED_QUEUE
 from lab.service import JANE
 from real.states import (
     TALK,
@@ -145,16 +145,21 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
 
 
 async def test_an_outside_caller_in_a_queue_is_found_and_taken(lab: Lab, bridge: Bridge) -> None:
-    """Who has no extension of ours is found by the queue's."""
+    """Who has no extension of ours, and was not answered yet, is found by what he dialled and by the queue's."""
     outside = await lab.outside()
-    await outside.dial(NOBODY)
-    await lab.wait_waiting("outside", "Queue")
-    call = await shows(bridge, NOBODY, {"00": "+4930900100"}, "5")
+    caller = await outside.dial(UNANSWERED_QUEUE)
+    at_210 = await rings(lab, "210")
+    await rings(lab, "211")
+    call = await bridge.call(SUPPORT)
+    assert view(call, "00")["extension"] == outside.extension
+    assert (await bridge.call(UNANSWERED_QUEUE))["id"] == call["id"]
     await agree(lab, bridge)
-    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
+    picked_up = await take(lab, bridge, SUPPORT, call["id"], view="00")
+    assert (await lab["210"].wait_closed(at_210)).elsewhere
     await only(lab, {"trunk", "024"})
     new = view_of(picked_up, "0003*024")
-    assert (new["callerId"], new["source"]) == ("Outside Caller <+4930900100>", ["+4930900100"])
+    assert (new["callerId"], new["source"]) == (f"Outside Caller <{outside.extension}>", [outside.extension])
+    assert caller.state == "established"
     await agree(lab, bridge)
 
 
