@@ -507,6 +507,7 @@ class Story(Pbx):
         """A channel is taken out of its conversation into another's, whose other end goes: REFER with Replaces."""
         left, gone, room = self.partner(chan), self.partner(into), into.room
         assert room and left and gone
+        into.hears_music = False
         self.leave(chan)
         self.enter(chan, room)
         self.leave(gone)
