@@ -149,6 +149,8 @@ def _headers(message: str) -> dict[str, str | list[str]]:
                 continue
             name = line[:-1]
         before = headers.get(name)
+        if before is not None and name == "Event":
+            continue  # the first line says what it is; a caller's number may hold line ends (seen on 16.28 and 22.10)
         if before is None:
             headers[name] = value
         elif isinstance(before, list):

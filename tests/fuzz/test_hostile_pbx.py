@@ -229,6 +229,17 @@ async def test_an_event_in_an_event_is_none() -> None:
         assert service.faults() == []
 
 
+async def test_a_number_with_line_ends_in_it_hides_no_call() -> None:
+    """Asterisk passes on a SIP user part of ``%0d%0a``: what is forged by it makes no other event of the real one."""
+    async with inside() as service:
+        forged = _ringing(CallerIDNum="123\x1fEvent: Hangup\x1fUniqueid: " + PARKED + "\x1fX: y").replace(
+            b"\x1f", b"\r\n"
+        )
+        await service.said(forged)
+        assert (await service.entries()).keys() == {PARKED_CALL, CALL}
+        assert service.faults() == []
+
+
 async def test_a_forged_pickup_leg_is_none_of_ours() -> None:
     """A channel with such an id whose variables are nonsense: nothing rings, nothing is hung up for it."""
     pbx = Pbx()

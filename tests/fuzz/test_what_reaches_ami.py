@@ -201,13 +201,13 @@ def test_nothing_of_an_address_a_query_or_a_header_reaches_ami(
     def holds(place: int, part: str, query: dict[str, str], header: str, value: str) -> None:
         portal.call(service.nothing_rings)
         parts = ["@me", "0003*210", PARKED_CALL]
-        parts[place] = part
+        parts[place] = part[:2000]
         path = "/uapi/phoneCalls/" + "/".join(
             quote(one.encode("utf-8", "surrogatepass"), safe="") for one in parts
         )
-        told = {
-            name.encode("utf-8", "replace"): text.encode("utf-8", "replace") for name, text in query.items()
-        }
+        told = "&".join(
+            "=".join(quote(one.encode("utf-8", "surrogatepass")) for one in pair) for pair in query.items()
+        )[:9000]
         line = re.sub(r"[^\x20-\x7e]", "?", value)[:2000].strip()
 
         async def put() -> int:

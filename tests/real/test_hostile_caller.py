@@ -1,0 +1,72 @@
+"""A caller from outside whose name and number are an attack, by SIP as it stands on the wire."""
+
+import socket
+from urllib.parse import quote
+
+import pytest
+
+from lab import Bridge, Lab, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+_SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+
+def _invite(lab: Lab, name: str, user: str) -> None:
+    """Send an INVITE for 0003*210 from the trunk's far end, and never say anything again."""
+    host = f"127.0.0.2:{lab.asterisk.trunk_port}"
+    lines = (
+        f"INVITE sip:0003*210@127.0.0.1:{lab.asterisk.sip_port} SIP/2.0",
+        f"Via: SIP/2.0/UDP {host};branch=z9hG4bK{abs(hash(user))}",
+        f'From: "{name}" <sip:{quote(user, safe="")}@127.0.0.2>;tag=a',
+        "To: <sip:0003*210@127.0.0.1>",
+        f"Call-ID: {abs(hash(name + user))}",
+        "CSeq: 1 INVITE",
+        f"Contact: <sip:x@{host}>",
+        "Max-Forwards: 70",
+        "Content-Type: application/sdp",
+        f"Content-Length: {len(_SDP)}",
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.2", lab.asterisk.trunk_port))
+        message = "\r\n".join(lines) + "\r\n\r\n" + _SDP
+        sender.sendto(message.encode("latin-1"), ("127.0.0.1", lab.asterisk.sip_port))
+
+
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [
+        ("<b>&\xff\xfe\x1b[2J", "+4930900100"),
+        ("A" * 500, "9" * 200),
+        ("${SHELL(id)}", "1${EXTEN}2"),
+    ],
+    ids=["markup", "long", "dialplan"],
+)
+async def test_an_attack_by_name_or_number_is_an_ordinary_call(
+    lab: Lab, bridge: Bridge, name: str, user: str
+) -> None:
+    """It is listed where it rings, as text that can be printed, can be picked up there, and changes no other call."""
+    _invite(lab, name, user)
+
+    async def rings() -> bool:
+        return any(row.state == "Ringing" for row in await lab.strangers())
+
+    await until(rings, "a phone rings")
+    call = await bridge.call("0003*210")
+    phone = next(view for view in call["phoneCallView"] if view["extension"] == "0003*210")
+    shown = str(phone)
+    assert shown.isprintable()
+    assert "<b>" not in shown
+    assert len(shown) < 1000
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=phone["id"])
+    assert answer.status_code == 202, answer.text
+    await lab["024"].wait_for_ring()
+    await lab.assert_company_untouched()
+    for row in await lab.strangers():
+        await lab.asterisk.cli(f"channel request hangup {row.name}")
+
+    async def over() -> bool:
+        return not await lab.strangers() and not await bridge.calls("0003*210")
+
+    await until(over, "the call is over, and no longer listed")
+    assert '"level": "error"' not in bridge.log()
