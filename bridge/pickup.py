@@ -336,7 +336,7 @@ class Pickups:
             await self._until(
                 lambda: pickup.status is not PickupStatus.RINGING or not self._pbx.state.up, request.wait
             )
-            if not self._pbx.state.up:
+            if pickup.status is PickupStatus.RINGING and not self._pbx.state.up:
                 self._check_up(draining=True)
         return self._result(request, pickup, replayed=replayed)
 
@@ -390,19 +390,21 @@ class Pickups:
         Raises:
             Conflict: it rings for somebody else.
         """
-        for pickup in reversed(self._picture.pickups_of(request.call)):
-            if pickup.id not in self._picture.board.channels:
-                continue
-            await self._until(lambda found=pickup: self._known(found), BORN_WITHIN)  # type: ignore[misc]  # bound now
-            order = pickup.order
-            if order is None or pickup.status.failed:
-                continue
-            same = request.same(order.view, order.send_call_to)
-            if pickup.status is PickupStatus.RINGING and not same:
+        await self._until(lambda: all(map(self._known, self._living(request.call))), BORN_WITHIN)
+        for pickup in reversed(self._living(request.call)):
+            order, rings = pickup.order, pickup.status is PickupStatus.RINGING
+            same = order is not None and request.same(order.view, order.send_call_to)
+            if rings and not same:
                 raise Conflict("another pickup of this call is under way")
-            if same and (pickup.status is PickupStatus.RINGING or self._holds(pickup, request.call)):
+            if same and (rings or self._holds(pickup, request.call)):
                 return pickup.id
         return None
+
+    def _living(self, call: CallId) -> list[Pickup]:
+        """The pickups of a call whose legs live, oldest first."""
+        return [
+            pickup for pickup in self._picture.pickups_of(call) if pickup.id in self._picture.board.channels
+        ]
 
     def _connected(self, request: PickupRequest) -> PickupId | None:
         """The very pickup that is asked for, where it is connected and nobody took it over."""

@@ -44,6 +44,8 @@ class Story(Pbx):
     def __init__(self, *, system: str = "", start: float = 1795465922.25, sequence: int = 0) -> None:
         super().__init__(system=system, start=start, sequence=sequence)
         self.live = picture()
+        self.action_ids: dict[str, str] = {}
+        """The ActionID of the Originate that made a channel."""
         self.after: Callable[[], None] = lambda: None
         """Called when an event has been taken in."""
         self.on_event = self._hear
@@ -629,7 +631,7 @@ class Story(Pbx):
     def _responds(self, chan: Chan, response: str, reason: str) -> None:
         self.say(
             "OriginateResponse",
-            ActionID=f"{chan.uniqueid}/1b",
+            ActionID=self.action_ids.get(chan.uniqueid, ""),
             Response=response,
             Channel=chan.name,
             Context="uapi-pickup",

@@ -1,0 +1,904 @@
+"""The use case: one Originate, and the watch over what becomes of it; whatever else happens at the same time."""
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bridge import pickup
+from bridge.ami import LinkDown, NoAnswer, Refused
+from bridge.calls import PickupStatus
+from bridge.grammar import CallerId, CallId, Extension, Number, PickupId
+from bridge.pickup import (
+    Conflict,
+    NotAllowed,
+    PbxUnavailable,
+    PickupError,
+    PickupRequest,
+    PickupResult,
+    SendCallToInvalid,
+    SendCallToUnavailable,
+    may_pick_up,
+)
+from calls.bridges import Bridge, Floor
+from calls.checks import check
+from calls.pbx import DOWN, UP
+
+pytestmark = pytest.mark.anyio
+
+FIRST = CallId.of("1795465922.0")
+LEG = PickupId.of(FIRST, 1)
+RINGING, CONNECTED = PickupStatus.RINGING, PickupStatus.CONNECTED
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds in earnest takes hundredths here."""
+    monkeypatch.setattr(pickup, "BORN_WITHIN", 2.0)
+    monkeypatch.setattr(pickup, "BURST", 0.01)
+
+
+def ringing(bridges: int = 1, delay: Callable[[], int] = lambda: 0) -> Floor:
+    """100 calls 210, which rings."""
+    floor = Floor(bridges, delay)
+    floor.story.dials("0003*100", "0003*210")
+    return floor
+
+
+def talking() -> Floor:
+    floor = ringing()
+    floor.story.answers("0003*210")
+    return floor
+
+
+def parked() -> Floor:
+    floor = Floor()
+    floor.story.parks_himself("0003*100")
+    return floor
+
+
+async def until(ready: Callable[[], object]) -> None:
+    """Wait for a fact, at most a second."""
+    async with asyncio.timeout(1):
+        while not ready():  # noqa: ASYNC110  # facts of many kinds
+            await asyncio.sleep(0.001)
+
+
+def told(result: PickupResult | BaseException) -> str:
+    """An answer in a word or two."""
+    if isinstance(result, PickupResult):
+        return f"{result.status}{' again' if result.replayed else ''}"
+    return type(result).__name__
+
+
+async def all_of(*asking: Awaitable[PickupResult]) -> list[str]:
+    return [told(result) for result in await asyncio.gather(*asking, return_exceptions=True)]
+
+
+# ---------------------------------------------------------------------- what is asked of Asterisk
+
+
+async def test_what_is_sent() -> None:
+    """One Originate, with everything that the dialplan and a later bridge have to know."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    caller = CallerId("John Doe", Number("42420042"))
+    result = await bridge.picks_up(caller_id=caller, ring=12.3456)
+    assert (result.status, result.replayed) == (RINGING, False)
+    assert result.call and [leg.view for leg in result.call.legs] == ["00", "01"]
+    ((_, order),) = bridge.did()
+    assert (order.endpoint, order.pickup, order.context) == ("PJSIP/0003*024", LEG, "uapi-pickup")
+    assert (order.timeout_ms, order.caller) == (12346, caller)
+    by = order.variables["UAPI_BY"]
+    assert len(by) == 12
+    assert order.variables == {
+        "UAPI_VIEW": "01", "UAPI_FROM": "0003*210", "UAPI_TO": "0003*024", "UAPI_SOURCE": "1795465922.0",
+        "UAPI_TARGET": "1795465922.1", "UAPI_LEG": "PJSIP/0003*210-00000002", "UAPI_MODE": "ringing",
+        "UAPI_QUEUE": "", "UAPI_RING": "", "UAPI_PEER": "", "UAPI_BY": by, "UAPI_ANSWERED": "", "UAPI_SINCE": "",
+        "UAPI_CALLER": "0003*100", "UAPI_DIALLED": "0003*210",
+    }  # fmt: skip
+
+
+async def test_what_is_sent_for_a_talk() -> None:
+    """Who is with whom at this moment, and when they were answered, goes along."""
+    floor = talking()
+    (bridge,) = floor.bridges
+    bridge.variables["BRIDGEPEER"] = "PJSIP/0003*210-00000002"
+    await bridge.picks_up()
+    variables = bridge.did()[0][1].variables
+    assert (variables["UAPI_MODE"], variables["UAPI_PEER"]) == ("talking", "PJSIP/0003*210-00000002")
+    assert float(variables["UAPI_ANSWERED"]) == pytest.approx(floor.story.chan("0003*210").up_since, abs=0.01)
+    assert float(variables["UAPI_SINCE"]) == pytest.approx(floor.story.chan("0003*100").up_since, abs=0.01)
+
+
+async def test_what_is_sent_for_a_queues_ring_and_its_waiting_caller() -> None:
+    """That a queue rings is said; and with the waiting caller, which phone it rings."""
+    floor = Floor()
+    floor.story.queues("0003*100", "one", "0003*210")
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    floor.story.fails("0003*024", 17)
+    await floor.settles()
+    await bridge.picks_up("00")
+    ring, wait = [action[1].variables for action in bridge.did()]
+    assert [ring[name] for name in ("UAPI_MODE", "UAPI_QUEUE", "UAPI_RING")] == ["ringing", "1", ""]
+    assert [wait[name] for name in ("UAPI_MODE", "UAPI_QUEUE", "UAPI_RING")] == [
+        "waiting",
+        "",
+        "1795465922.1",
+    ]
+    assert wait["UAPI_SOURCE"] == wait["UAPI_TARGET"] == "1795465922.0"
+
+
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ('"Ext 024" <0003*024>', "Ext 024 <0003*024>"),
+        ("<0003*024>", "<0003*024>"),
+        ('"J. \\"Jo\\" Doe" <+49 30>', "<0003*024>"),
+        ('"Jo \\"J\\" Doe" <030>', "Jo J Doe <030>"),
+        ('"a;b" <1>', "<0003*024>"),
+        ("<unknown>", "<0003*024>"),
+        ("", "<0003*024>"),
+    ],
+)
+async def test_the_new_phones_own_caller_id(own: str, shown: str) -> None:
+    """Its endpoint's, where that can be passed on, else its number: without any a phone would show Anonymous."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.variables["PJSIP_ENDPOINT(0003*024,callerid)"] = own
+    await bridge.picks_up()
+    assert str(bridge.did()[0][1].caller) == shown
+
+
+async def test_few_questions() -> None:
+    """A pickup costs its Originate and three questions; nothing is asked for anything else that happens."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    floor.story.takes("0003*024")
+    await floor.settles()
+    floor.story.holds("0003*100")
+    floor.story.resyncs()
+    floor.story.hangs_up("0003*100")
+    await floor.settles()
+    assert [action[0] for action in bridge.asked] == ["getvar", "getvar", "originate", "status"]
+
+
+# ---------------------------------------------------------------------- its outcome
+
+
+async def test_connected() -> None:
+    """Who waits is told when the new phone and the source are together, with the call as it is then."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await until(lambda: floor.rung)
+    floor.story.takes("0003*024")
+    result = await waiting
+    assert told(result) == "connected"
+    assert result.call and [(leg.view, leg.number) for leg in result.call.legs][1] == ("01", "0003*024")
+    assert bridge.outcomes == [CONNECTED]
+
+
+@pytest.mark.parametrize("when", ["Newchannel", "in the same burst"])
+async def test_an_answer_before_the_reply_to_the_question(when: str) -> None:
+    """A phone that answers at once is connected before it is known what for."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    floor.when_rung["0003*024"] = lambda chan: floor.story.takes(chan.extension)
+    if when == "Newchannel":
+        bridge.slow["status"] = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, bridge.slow["status"].set)
+    assert told(await bridge.picks_up(wait=1)) == "connected"
+
+
+@pytest.mark.parametrize(
+    ("cause", "error", "sentence"),
+    [
+        (17, SendCallToUnavailable, "0003*024 is busy or declined the call"),
+        (21, SendCallToUnavailable, "0003*024 rejected the call"),
+        (3, SendCallToUnavailable, "0003*024 could not be reached"),
+        (26, Conflict, "the call went elsewhere before it was picked up"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_it_fails(cause: int, error: type[PickupError], sentence: str, at_once: bool) -> None:  # noqa: FBT001  # a parameter
+    """Who waits is told why; also where it was over before anybody could ask what it was for."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    if at_once:
+        floor.when_rung["0003*024"] = lambda chan: floor.story.fails(chan.extension, cause)
+    asking = asyncio.ensure_future(bridge.picks_up(wait=1))
+    if not at_once:
+        await until(lambda: bridge.picture.pickups and bridge.picture.pickups[LEG].order)
+        floor.story.fails("0003*024", cause)
+    with pytest.raises(error, match=re.escape(sentence)):
+        await asking
+    call = bridge.picture.call(FIRST)
+    assert call and call.legs[1].pickup
+    assert call.legs[1].pickup.send_call_to == "0003*024"
+    assert bridge.outcomes == [call.legs[1].pickup.status]
+
+
+async def test_nobody_answers() -> None:
+    """There is no phone call to return, and the call is as it was."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await until(lambda: floor.rung)
+    floor.story.fails("0003*024", 19, reason="3")
+    result = await waiting
+    assert (told(result), result.call and len(result.call.legs)) == ("noAnswer", 2)
+
+
+async def test_the_caller_leaves() -> None:
+    """The ring is stopped with cause 16, by the channel's name; who waits is told that it was cancelled."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await until(lambda: floor.rung)
+    floor.story.hangs_up("0003*100", 127)
+    result = await waiting
+    assert (told(result), result.call) == ("cancelled", None)
+    assert bridge.did()[1:] == [("hangup", floor.rung[0].name, 16)]
+
+
+async def test_a_wait_that_is_not_enough() -> None:
+    """It still rings: accepted."""
+    floor = ringing()
+    assert told(await floor.bridges[0].picks_up(wait=0.05)) == "ringing"
+
+
+# ---------------------------------------------------------------------- what is done about a ring
+
+
+async def fetched(floor: Floor) -> None:
+    floor.story.fetches("0003*025")
+
+
+async def answered_by_another(floor: Floor) -> None:
+    floor.story.answers("0003*211")
+
+
+async def test_somebody_else_fetches_a_parked_caller() -> None:
+    """Then the ring stops at once, told that it was answered elsewhere, and who waits is told of a conflict."""
+    floor = parked()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up("00", wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    floor.story.fetches("0003*025")
+    with pytest.raises(Conflict):
+        await waiting
+    assert bridge.did()[1:] == [("hangup", floor.rung[0].name, 26)]
+
+
+async def test_another_fork_answers() -> None:
+    """The target went with 26: so does the ring."""
+    floor = Floor()
+    caller = floor.story.comes_in("0003*100", "0003*800")
+    floor.story.forks(caller, "0003*210", "0003*211")
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.answers("0003*211")
+    await until(lambda: len(bridge.did()) == 2)
+    assert bridge.did()[1] == ("hangup", floor.rung[0].name, 26)
+
+
+async def test_the_target_declines_and_the_caller_goes_on() -> None:
+    """After a moment in which the caller might be seen to leave, the ring stops with 16."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.declines("0003*210")
+    await until(lambda: len(bridge.did()) == 2)
+    assert bridge.did()[1] == ("hangup", floor.rung[0].name, 16)
+    await until(lambda: bridge.outcomes)
+    assert bridge.outcomes == [PickupStatus.CONFLICT]
+
+
+async def test_the_target_answers() -> None:
+    """The ring goes on; when the new phone answers, the old leg is told where to go before it is taken from."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.answers("0003*210")
+    await asyncio.sleep(0.05)
+    assert len(bridge.did()) == 1
+    floor.story.state(floor.story.ringing("0003*024"), UP)
+    await floor.settles()
+    assert bridge.did()[1:] == [
+        ("setvar", "1795465922.1", "CHANNEL(after_bridge_goto)", "uapi-pickup,gone,1")
+    ]
+
+
+async def test_released_before_it_is_dropped() -> None:
+    """An old leg that outlives its end is hung up, a little later; one that has ended is not asked for again."""
+    floor = talking()
+    (bridge,) = floor.bridges
+    story = floor.story
+    await bridge.picks_up()
+    await floor.settles()
+    leg, source = story.ringing("0003*024"), story.chan("0003*100")
+    story.state(leg, UP)
+    await floor.settles()
+    room = story.room()
+    story.leave(source)
+    story.enter(source, room)
+    story.enter(leg, room)
+    await until(lambda: len(bridge.did()) == 3)
+    assert bridge.did()[1:] == [
+        ("setvar", "1795465922.1", "CHANNEL(after_bridge_goto)", "uapi-pickup,gone,1"),
+        ("hangup", "1795465922.1", 16),
+    ]
+
+
+async def test_an_old_leg_that_ends_by_itself() -> None:
+    """Nothing is hung up."""
+    floor = talking()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.takes("0003*024")
+    await asyncio.sleep(0.05)
+    assert bridge.did("hangup") == []
+
+
+async def test_a_leg_that_is_up_is_never_stopped() -> None:
+    """Its dialplan decides: the target's end may be told before the connection that it comes from."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.state(floor.story.ringing("0003*024"), UP)
+    floor.story.hang_up(floor.story.chan("0003*210"), 26)
+    floor.story.hang_up(floor.story.chan("0003*100"), 16)
+    await asyncio.sleep(0.05)
+    assert bridge.did("hangup") == []
+
+
+async def test_courtesies_that_asterisk_refuses() -> None:
+    """A channel that is gone by then, a link that does not answer: nobody is told, and nothing breaks."""
+    for error in (Refused("No such channel"), NoAnswer("no answer"), LinkDown("gone")):
+        floor = ringing()
+        (bridge,) = floor.bridges
+        bridge.fails["hangup"] = bridge.fails["setvar"] = error
+        await bridge.picks_up()
+        await floor.settles()
+        floor.story.hangs_up("0003*100")
+        await until(lambda bridge=bridge: len(bridge.did()) == 2)  # type: ignore[misc]  # bound now
+        await until(lambda bridge=bridge: not bridge.pickups._tasks)  # type: ignore[misc]  # bound now
+        assert [action[0] for action in bridge.did()] == ["originate", "hangup"]
+        assert not bridge.pickups._stopping
+
+
+async def test_a_bridge_that_starts_while_it_rings() -> None:
+    """It goes on watching: a caller who leaves still stops the ring, and the same request is the same pickup."""
+    floor = ringing()
+    await floor.bridges[0].picks_up()
+    await floor.settles()
+    late = Bridge(floor)
+    floor.bridges = [late]
+    late.resyncs()
+    await floor.settles()
+    assert told(await late.picks_up()) == "ringing again"
+    assert late.did() == []
+    floor.story.hangs_up("0003*100")
+    await until(lambda: late.outcomes)
+    assert late.did() == [("hangup", floor.rung[0].name, 16)]
+
+
+# ---------------------------------------------------------------------- the same again
+
+
+async def test_the_same_while_it_rings() -> None:
+    """It is the same pickup: no second Originate."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    assert told(await bridge.picks_up()) == "ringing"
+    assert told(await bridge.picks_up()) == "ringing again"
+    assert len(bridge.did()) == 1
+
+
+async def test_the_same_after_it_was_connected() -> None:
+    """As long as that leg lives and nobody took it over; of a waiting party's view as well."""
+    for floor, view in ((ringing(), "01"), (talking(), "01"), (talking(), "00"), (parked(), "00")):
+        (bridge,) = floor.bridges
+        await bridge.picks_up(view)
+        floor.story.takes("0003*024")
+        await floor.settles()
+        assert told(await bridge.picks_up(view)) == "connected again"
+        assert told(await bridge.picks_up(view, wait=1)) == "connected again"
+        assert len(bridge.did("originate")) == 1
+
+
+async def test_another_while_it_rings() -> None:
+    """Another phone, or another view, meanwhile: a conflict."""
+    floor = talking()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    for view, to in (("01", "0003*025"), ("00", "0003*024")):
+        with pytest.raises(Conflict, match="another pickup of this call is under way"):
+            await bridge.picks_up(view, to)
+    assert len(bridge.did()) == 1
+
+
+async def test_another_after_it_was_connected() -> None:
+    """A takeover of its own, with the next number; and then the first one is not the same any more."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    floor.story.takes("0003*024")
+    await floor.settles()
+    assert told(await bridge.picks_up("01", "0003*025")) == "ringing"
+    floor.story.takes("0003*025")
+    await floor.settles()
+    assert [action[1].pickup for action in bridge.did("originate")] == [LEG, PickupId.of(FIRST, 2)]
+    assert told(await bridge.picks_up("01", "0003*025")) == "connected again"
+    assert told(await bridge.picks_up("01", "0003*024")) == "ringing"
+    assert bridge.did("originate")[-1][1].pickup == PickupId.of(FIRST, 3)
+
+
+async def test_a_new_try_after_a_failure() -> None:
+    """It is one: the phone rings again, under the same id, which is free."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    for _ in range(3):
+        assert told(await bridge.picks_up()) == "ringing"
+        floor.story.fails("0003*024", 17)
+        await floor.settles()
+    assert [action[1].pickup for action in bridge.did("originate")] == [LEG] * 3
+    assert bridge.outcomes == [PickupStatus.BUSY] * 3
+
+
+async def test_who_may_not_is_told_again_of_a_connected_one_alone() -> None:
+    """Once connected, the view is at a phone that its taker may have no rights over."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    with pytest.raises(NotAllowed):
+        await bridge.picks_up(allowed=False)
+    await bridge.picks_up()
+    with pytest.raises(NotAllowed):
+        await bridge.picks_up(allowed=False)
+    floor.story.takes("0003*024")
+    await floor.settles()
+    assert told(await bridge.picks_up(allowed=False)) == "connected again"
+    with pytest.raises(NotAllowed):
+        await bridge.picks_up(to="0003*025", allowed=False)
+    assert len(bridge.did("originate")) == 1
+
+
+# ---------------------------------------------------------------------- many at once
+
+
+async def test_a_storm_of_the_same() -> None:
+    """Fifty at once, and fifty behind them: one phone rings once, and all hear the same."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    answers = await all_of(*(bridge.picks_up() for _ in range(50)))
+    answers += await all_of(*(bridge.picks_up() for _ in range(50)))
+    assert sorted(answers) == ["ringing"] + ["ringing again"] * 99
+    assert len(bridge.did()) == len(floor.rung) == 1
+    assert not bridge.pickups._attempts and not bridge.pickups._by_action
+
+
+async def test_a_storm_of_failures() -> None:
+    """All hear of the failure, none has it rung again, and the next one is a new try."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    floor.unregistered.add("0003*024")
+    assert await all_of(*(bridge.picks_up() for _ in range(20))) == ["SendCallToUnavailable"] * 20
+    assert len(bridge.did()) == 1
+    floor.unregistered.clear()
+    assert told(await bridge.picks_up()) == "ringing"
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_a_storm_of_competitors_at_several_bridges(seed: int) -> None:
+    """Whatever the order in which events and answers travel: one phone rings once, and nobody is told otherwise."""
+    rng = random.Random(seed)
+    floor = ringing(bridges=3, delay=lambda: rng.choice((0, 0, 1, 2, 5, 20)))
+    phones = ("0003*024", "0003*025", "0003*026")
+    for phone in phones:
+        if rng.random() < 0.3:
+            floor.when_rung[phone] = lambda chan: floor.story.takes(chan.extension)
+
+    async def asks(bridge: Bridge) -> tuple[str, str]:
+        for _ in range(rng.randrange(30)):
+            await asyncio.sleep(0)
+        phone = rng.choice(phones)
+        try:
+            return phone, told(await bridge.pickups.pick_up(PickupRequest(FIRST, "01", Extension(phone))))
+        except PickupError as error:
+            return phone, f"{type(error).__name__}: {error}"
+
+    answers = await asyncio.gather(*(asks(rng.choice(floor.bridges)) for _ in range(30)))
+    await floor.settles()
+    assert len(floor.rung) == 1 or floor.rung[0].state == UP, [chan.name for chan in floor.rung]
+    for n, chan in enumerate(floor.rung):
+        told_so = [answer for phone, answer in answers if phone == chan.extension and "again" not in answer]
+        assert n or told_so.count("ringing") + told_so.count("connected") <= 1
+    rung = {chan.extension for chan in floor.rung}
+    for phone, answer in answers:
+        assert phone in rung or answer.startswith("Conflict"), (phone, answer)
+        assert "sign" not in answer
+    for bridge in floor.bridges:
+        check(bridge.picture)
+        assert not bridge.pickups._attempts
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_both_views_of_a_talk_at_two_bridges(seed: int) -> None:
+    """Both legs asked for at once: one lock for the call, so that one phone rings and nobody is left alone."""
+    rng = random.Random(seed)
+    floor = Floor(2, delay=lambda: rng.choice((0, 1, 3, 10)))
+    floor.story.dials("0003*100", "0003*210")
+    floor.story.answers("0003*210")
+    one, two = floor.bridges
+    answers = await all_of(one.picks_up("00", "0003*024"), two.picks_up("01", "0003*025"))
+    await floor.settles()
+    assert len(floor.rung) == 1
+    assert sorted(answers) == ["Conflict", "ringing"]
+
+
+# ---------------------------------------------------------------------- neighbours
+
+
+async def test_another_bridge_asks_for_the_same() -> None:
+    """Its leg is the one that both tell of."""
+    floor = ringing(bridges=2)
+    one, two = floor.bridges
+    assert told(await one.picks_up()) == "ringing"
+    await floor.settles()
+    assert told(await two.picks_up()) == "ringing again"
+    assert two.did() == []
+
+
+async def test_another_bridge_was_faster_with_the_same() -> None:
+    """Ours is refused, and its leg is there: a replay."""
+    floor = ringing(bridges=2)
+    one, two = floor.bridges
+    assert sorted(await all_of(one.picks_up(), two.picks_up())) == ["ringing", "ringing again"]
+    assert len(floor.rung) == 1
+
+
+async def test_another_bridge_was_faster_with_something_else() -> None:
+    """Ours is refused, and its leg is there: a conflict."""
+    floor = ringing(bridges=2)
+    one, two = floor.bridges
+    answers = await all_of(one.picks_up(), two.picks_up(to="0003*025"))
+    assert sorted(answers) == ["Conflict", "ringing"]
+
+
+async def test_a_leg_of_a_neighbour_that_nobody_can_tell_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one rings of which it is not known what for, nothing else is rung for that call."""
+    monkeypatch.setattr(pickup, "BORN_WITHIN", 0.05)
+    floor = ringing()
+    (bridge,) = floor.bridges
+    leg = floor.story.new("PJSIP/0003*026", DOWN, uniqueid=LEG)
+    await floor.settles()
+    with pytest.raises(Conflict, match="another pickup of this call is under way"):
+        await bridge.picks_up()
+    assert bridge.did() == []
+    floor.story.hang_up(leg, 17)
+    await floor.settles()
+    assert told(await bridge.picks_up()) == "ringing"
+
+
+async def test_a_leg_of_a_neighbour_whose_next_try_begins_meanwhile() -> None:
+    """Who waits to hear what a leg is for is not misled by its end and the birth of another with its id."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    story = floor.story
+    bridge.slow["status"] = asyncio.Event()
+    story.picks_ringing("0003*026", "0003*210", by="neighbour", known=False)
+    await floor.settles()
+    asking = asyncio.ensure_future(bridge.picks_up())
+    await floor.settles()
+    story.fails("0003*026", 17)
+    again = story.picks_ringing("0003*026", "0003*210", by="neighbour", known=False)
+    again.known = True
+    bridge.slow["status"].set()
+    with pytest.raises(Conflict, match="another pickup of this call is under way"):
+        await asking
+    assert bridge.did() == []
+
+
+async def test_an_order_that_comes_after_the_channel() -> None:
+    """Asterisk announces a channel before it sets its variables: it is asked again, until it knows."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    story = floor.story
+
+    def rings(order: Any) -> None:
+        chan = story.make("PJSIP/0003*024-9", DOWN, uniqueid=order.pickup, number="0003*024")
+        chan.variables, chan.known = dict(order.variables), False
+        story.announce(chan)
+        asyncio.get_running_loop().call_later(0.02, lambda: setattr(chan, "known", True))
+
+    floor.rings = rings  # type: ignore[method-assign]  # an Asterisk that is slower than usual
+    assert told(await bridge.picks_up()) == "ringing"
+    assert len(bridge.did("status")) > 1
+
+
+# ---------------------------------------------------------------------- nothing rings
+
+
+async def test_a_phone_that_is_not_registered() -> None:
+    """No channel ever appears; the view tells of it."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    floor.unregistered.add("0003*024")
+    for state, sentence in (
+        ("UNAVAILABLE", "0003*024 is not registered"),
+        ("BUSY", "0003*024 cannot be rung now (Asterisk says BUSY)"),
+    ):
+        bridge.picture.apply({"Event": "DeviceStateChange", "Device": "PJSIP/0003*024", "State": state}, 1.0)
+        with pytest.raises(SendCallToUnavailable) as caught:
+            await bridge.picks_up()
+        assert str(caught.value) == sentence
+    call = bridge.picture.call(FIRST)
+    note = call.legs[1].pickup if call else None
+    assert note and (note.taken_from, note.send_call_to, str(note.status)) == (
+        "0003*210",
+        "0003*024",
+        "unreachable",
+    )
+
+
+async def test_no_sign_of_a_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Originate that was taken, and nothing came of it."""
+    monkeypatch.setattr(pickup, "BORN_WITHIN", 0.05)
+    floor = ringing()
+    (bridge,) = floor.bridges
+    floor.silent.add("0003*024")
+    with pytest.raises(PbxUnavailable, match="Asterisk gave no sign of ringing 0003\\*024 within 5 s"):
+        await bridge.picks_up()
+    assert not bridge.pickups._attempts
+    floor.silent.clear()
+    assert told(await bridge.picks_up()) == "ringing"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            Refused("Extension does not exist."),
+            "context uapi-pickup is not loaded: #include .* then core reload",
+        ),
+        (Refused("Permission denied"), "Asterisk refused to ring 0003\\*024: .*Permission denied"),
+        (NoAnswer("no answer in 5 s"), "no answer in 5 s"),
+        (LinkDown("the connection was lost"), "the connection was lost"),
+    ],
+)
+async def test_an_originate_that_is_not_taken(error: Exception, sentence: str) -> None:
+    """The PBX is not available, and the sentence says what to look at."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.fails["originate"] = cast("Any", error)
+    with pytest.raises(PbxUnavailable, match=sentence):
+        await bridge.picks_up()
+    assert floor.rung == []
+
+
+async def test_a_missing_context() -> None:
+    """It is asked for again with each request, and nothing is sent before it is there."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.variables["check_context"] = "missing"
+    await bridge.check_context()
+    with pytest.raises(PbxUnavailable, match="context uapi-pickup is not loaded"):
+        await bridge.picks_up()
+    assert bridge.did() == []
+    bridge.fails["check_context"] = NoAnswer("no answer")
+    with pytest.raises(PbxUnavailable, match="no answer"):
+        await bridge.picks_up()
+    bridge.fails.clear()
+    del bridge.variables["check_context"]
+    assert told(await bridge.picks_up()) == "ringing"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (Refused("No such channel"), Conflict),
+        (NoAnswer("no answer"), PbxUnavailable),
+        (LinkDown("gone"), PbxUnavailable),
+    ],
+)
+async def test_a_source_that_cannot_be_asked(error: Exception, raised: type[PickupError]) -> None:
+    """A source that is gone by now is a call that is just ending."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.fails["getvar"] = cast("Any", error)
+    with pytest.raises(raised):
+        await bridge.picks_up()
+    assert bridge.did() == []
+
+
+async def test_what_cannot_be_picked_up() -> None:
+    """The reason is the conflict's; nothing is sent, not even a question."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    with pytest.raises(Conflict, match="pick up the ringing view"):
+        await bridge.picks_up("00")
+    request = bridge.request()
+    for gone in (PickupRequest(CallId.of("x"), "01", Extension("0003*024")), bridge.request("07")):
+        with pytest.raises(Conflict, match="the call is just ending"):
+            await bridge.pickups.pick_up(gone)
+    floor.story.hangs_up("0003*100")
+    await floor.settles()
+    with pytest.raises(Conflict, match="the call is just ending"):
+        await bridge.pickups.pick_up(request)
+    assert bridge.asked == []
+
+
+async def test_a_phone_without_a_name() -> None:
+    """An extension for which the configuration knows no endpoint is nowhere to send a call to."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.pickups._endpoints = cast("Any", SimpleNamespace(endpoint=lambda _: None))
+    with pytest.raises(SendCallToInvalid):
+        await bridge.picks_up()
+    assert bridge.asked == []
+
+
+# ---------------------------------------------------------------------- the link, the client, the end
+
+
+async def test_the_link_is_down() -> None:
+    """Nothing is asked then."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    request = bridge.request()
+    bridge.link(up=False)
+    with pytest.raises(PbxUnavailable, match="the connection to the PBX was lost"):
+        await bridge.pickups.pick_up(request)
+    assert bridge.asked == []
+
+
+@pytest.mark.parametrize("stage", ["before the sign", "while it rings"])
+async def test_the_link_is_lost(stage: str) -> None:
+    """Who waits is told at once."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    if stage == "before the sign":
+        floor.silent.add("0003*024")
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=30))
+    await until(bridge.did)
+    await floor.settles()
+    bridge.link(up=False)
+    with pytest.raises(PbxUnavailable, match="the connection to the PBX was lost"):
+        await asyncio.wait_for(waiting, 0.5)
+
+
+async def test_the_link_is_lost_with_the_outcome_known() -> None:
+    """What has become of it is told all the same."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=30))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    floor.story.takes("0003*024")
+    for _ in range(50):
+        bridge.arrives()
+    bridge.link(up=False)
+    assert told(await waiting) == "connected"
+
+
+async def test_the_link_comes_back() -> None:
+    """What a resync tells ends a wait, too."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    floor.bridges = []
+    floor.story.takes("0003*024")
+    floor.bridges = [bridge]
+    bridge.resyncs()
+    assert told(await waiting) == "connected"
+
+
+async def test_a_client_that_goes_away() -> None:
+    """It cancels nothing: the ring goes on, and others who wait for it hear of its end."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    gone = asyncio.ensure_future(bridge.picks_up(wait=30))
+    stays = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await until(lambda: floor.rung)
+    floor.story.takes("0003*024")
+    assert told(await stays) == "connected again"
+    assert bridge.did("hangup") == []
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert not bridge.pickups._waiters
+
+
+async def test_a_client_that_goes_away_before_anything_is_sent() -> None:
+    """What it asked for is done all the same, once."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.slow["getvar"] = asyncio.Event()
+    gone = asyncio.ensure_future(bridge.picks_up())
+    await floor.settles()
+    gone.cancel()
+    bridge.slow["getvar"].set()
+    await until(lambda: floor.rung)
+    assert told(await bridge.picks_up()) == "ringing again"
+
+
+async def test_the_bridge_stops() -> None:
+    """New requests are refused; who waits is told how far it has come; the ring goes on."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = [asyncio.ensure_future(bridge.picks_up(wait=30)) for _ in range(3)]
+    await until(lambda: floor.rung)
+    await floor.settles()
+    bridge.pickups.drain(0.05)
+    with pytest.raises(PbxUnavailable, match="the bridge is shutting down"):
+        await bridge.picks_up()
+    assert sorted(await all_of(*waiting)) == ["ringing", "ringing again", "ringing again"]
+    assert bridge.did("hangup") == []
+
+
+async def test_the_bridge_stops_and_the_outcome_comes_in_time() -> None:
+    """It is told."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=30))
+    await until(lambda: floor.rung)
+    bridge.pickups.drain(1)
+    floor.story.takes("0003*024")
+    assert told(await waiting) == "connected"
+
+
+async def test_events_come_without_anybody_asking() -> None:
+    """Calls, other people's pickups and their ends: nothing is kept of them, nor is any outcome told twice."""
+    floor = Floor(2)
+    one, two = floor.bridges
+    for _ in range(5):
+        floor.story.dials("0003*100", "0003*210")
+        await floor.settles()
+        await one.picks_up()
+        floor.story.takes("0003*024")
+        await floor.settles()
+        floor.story.hangs_up("0003*100")
+        await floor.settles()
+    for bridge in (one, two):
+        assert bridge.outcomes == [CONNECTED] * 5
+        pickups = bridge.pickups
+        assert not any(
+            (pickups._attempts, pickups._by_action, pickups._asked, pickups._stopping, pickups._waiters)
+        )
+
+
+# ---------------------------------------------------------------------- who may
+
+
+def test_who_may_pick_what_up() -> None:
+    """One's own extensions' legs; any other only while it waits in a call found under one's own."""
+    floor = Floor()
+    floor.story.comes_in("+4930900100", "0003*900")
+    floor.story.join(floor.story.channels["1795465922.0"], "support")
+    floor.story.dials("0003*100", "0003*210")
+    (bridge,) = floor.bridges
+    queued, ring = sorted(bridge.picture.calls(), key=lambda call: call.legs[0].uniqueid)
+
+    def may(mine: str, call: Any, view: str) -> bool:
+        directory = SimpleNamespace(may_act_for=lambda _, extension: extension == mine)
+        return may_pick_up(cast("Any", directory), cast("Any", None), call, call.leg(view))
+
+    assert may("0003*210", ring, "01") and may("0003*100", ring, "00")
+    assert not may("0003*100", ring, "01") and not may("0003*210", ring, "00")
+    assert may("0003*900", queued, "00") and not may("0003*210", queued, "00")
