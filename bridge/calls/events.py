@@ -43,14 +43,31 @@ STATUS_VARIABLES = (*CDR_VARIABLES, "CHANNEL(onhold)", *PICKUP_VARIABLES)
 """What a Status asks of each channel besides its own headers."""
 
 
+_BEFORE_THE_NUMBERS = frozenset({
+    "Event", "Privilege", "Timestamp", "ActionID", "Channel", "ChannelState", "ChannelStateDesc",
+    "BridgeUniqueid", "BridgeType", "BridgeTechnology", "TargetChannel", "ParkeeChannel",
+})  # fmt: skip
+"""Headers that stand before a channel's numbers.
+
+Asterisk writes a caller's number as the SIP peer sent it, line ends included (seen on 16.28 and 22.10), so that a
+caller can add headers behind his number. Where a header repeats, the true one is the first of those that stand before
+the numbers, and the last of those that stand behind them.
+"""
+
+
 def text(headers: Headers, name: str) -> str:
-    """A header's value; the last one where it repeats, empty where it is absent or says it is unknown."""
+    """A header's value; where it repeats the true one, empty where it is absent or says it is unknown."""
     value: object = headers.get(name, "")
     if isinstance(value, list):
-        value = value[-1] if value else ""
+        value = value[0 if name in _BEFORE_THE_NUMBERS else -1] if value else ""
     if not isinstance(value, str) or value in ("<unknown>", "(null)", "<null>"):
         return ""  # a recording may hold anything
     return value
+
+
+def repeats(headers: Headers, *names: str) -> bool:
+    """Whether one of these headers repeats, as no header of one channel does by itself."""
+    return any(isinstance(headers.get(name), list) for name in names)
 
 
 def number(headers: Headers, name: str) -> int:
@@ -64,4 +81,7 @@ def variables(headers: Headers) -> dict[str, str]:
     values: object = headers.get("Variable", ())
     told = values if isinstance(values, list) else [values]
     pairs = (value.partition("=") for value in told if isinstance(value, str))
-    return {name: value for name, _, value in pairs if value not in ("", "(null)")}
+    last = {
+        name: value for name, _, value in pairs
+    }  # those that a caller may have added stand before the true ones
+    return {name: value for name, value in last.items() if value not in ("", "(null)")}

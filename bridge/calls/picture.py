@@ -10,7 +10,7 @@ lead to the same end.
 from collections.abc import Callable, Iterable, Mapping
 
 from bridge.calls.channels import NOT_LEGS, RING, UP, Board, Bridge, Channel, Hold, Parking, Pickup
-from bridge.calls.events import CDR_VARIABLES, RESYNC, Headers, number, text, variables
+from bridge.calls.events import ANSWERS, CDR_VARIABLES, RESYNC, Headers, number, repeats, text, variables
 from bridge.calls.model import Call, Change, Mode, Numbering, Order, PickupNote, PickupStatus
 from bridge.calls.views import build
 from bridge.grammar import CallId, Extension, PickupId, Uniqueid, epoch_and_sequence
@@ -113,8 +113,10 @@ class Picture:
         Returns:
             The pickups that it may concern; ended ones among them for the last time.
         """
-        self._gather(text(event, "ActionID"))
-        handler = self._handlers.get(text(event, "Event"))
+        name = text(event, "Event")
+        if name in ANSWERS:
+            self._gather(text(event, "ActionID"))
+        handler = self._handlers.get(name)
         if handler is None:
             return ()
         handler(event, at)
@@ -361,6 +363,8 @@ class Picture:
         self._told_cause(channel.uniqueid, cause or 0)
 
     def _dialbegin(self, event: Headers, _: float) -> None:
+        if repeats(event, "Uniqueid", "DestUniqueid"):
+            return  # with two channels in one event it cannot be told which lines a caller has added
         if channel := self._channel(event, "DestUniqueid"):
             channel.dialler = text(event, "Uniqueid")
             self._touch(channel)
