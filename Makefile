@@ -73,6 +73,10 @@ latency: $(READY) ## Time a PUT until the phone rings, beside a bare Originate (
 mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=name)
 	$(BIN)/python tools/mutants.py
 
+.PHONY: fuzz
+fuzz: $(READY) ## Wrong requests against the service beside a hostile PBX (REQUESTS=100000, SEED=)
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED))
+
 # ---------------------------------------------------------------- seeing it work
 
 .PHONY: demo
