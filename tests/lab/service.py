@@ -265,6 +265,23 @@ class Bridge:
         assert len(entries) == 1, f"{extension} has {len(entries)} calls: {entries}"
         return entries[0]
 
+    async def seen(
+        self, extension: str, status: str = "3", *, user: str = "@me", token: str = JOHN, timeout: float = 5
+    ) -> dict[str, Any]:
+        """Wait until an extension's own view has a status, ringing or another; return its call, the only one.
+
+        A phone is quicker than the list: it rings before the bridge has read so.
+        """
+
+        async def listed() -> dict[str, Any] | None:
+            call = await self.call(extension, user=user, token=token)
+            views = [view["status"] for view in call["phoneCallView"] if view.get("extension") == extension]
+            return call if views == [status] else None
+
+        call = await until(listed, f"{extension} has status {status}", timeout=timeout)
+        assert call is not None
+        return call
+
     async def pick_up(
         self,
         extension: str,

@@ -187,7 +187,7 @@ async def test_an_existing_pbx_takes_over_two_files(berlin: Lab, new_bridge: New
 
     caller = await berlin["100"].dial("5210")
     ring = await berlin["210"].wait_for_ring()
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     assert [(view["extension"], view["destination"]) for view in call["phoneCallView"]] == [
         ("0003*100", ["5210"]),
         ("0003*210", ["5210"]),
@@ -228,7 +228,7 @@ async def test_asterisk_16_picks_up_a_ringing_call(lab16: Lab, new_bridge: NewBr
     bridge = await new_bridge(lab16.asterisk.ami)
     caller = await lab16["100"].dial("0003*210")
     ring = await lab16["210"].wait_for_ring()
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     lab16["024"].on_ring("accept")
     answer = await bridge.pick_up("0003*210", call["id"], "0003*024", caller_id="John Doe <42420042>", wait=5)
     assert answer.status_code == 200, answer.text
@@ -248,7 +248,7 @@ async def test_asterisk_16_picks_up_an_answered_call(lab16: Lab, new_bridge: New
     await lab16["210"].wait_for_ring()
     talk = await lab16["210"].accept()
     await lab16.wait_together("100", "210")
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210", "5")
     lab16["024"].on_ring("accept")
     answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5)
     assert answer.status_code == 200, answer.text

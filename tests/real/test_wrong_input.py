@@ -52,7 +52,7 @@ async def stage(office: Lab) -> AsyncIterator[Stage]:
         await office["025"].dial("0003*211")
         await office["211"].wait_for_ring()
         company = await bridge.call("0003*311", token=GLOBAL)
-        ids = {name: (await bridge.call(f"0003*{name}"))["id"] for name in ("210", "211")}
+        ids = {name: (await bridge.seen(f"0003*{name}"))["id"] for name in ("210", "211")}
         yield Stage(office, bridge, proxy, ids | {"311": company["id"]})
     assert await office.reset() == []
     await office.assert_company_untouched()
