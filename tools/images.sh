@@ -5,7 +5,7 @@
 # Docker and Compose are Debian 13's own, in a folder made by debootstrap; the base images are made by debootstrap as
 # well, under the names that the Dockerfiles ask for. The engine and the containers live in namespaces of their own, so
 # nothing is installed but debootstrap and iproute2, no port of this machine is taken, and nothing is left, also on
-# failure. Needs root, 4 GB in TMPDIR (/var/tmp) and about five minutes.
+# failure. Needs root, 4 GB in TMPDIR (/var/tmp) and five to ten minutes.
 #
 # PYTHON is the Python that has the development dependencies. KEEP names a folder to work in that is kept, and built on
 # the next time. Arguments go to pytest.

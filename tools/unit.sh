@@ -3,7 +3,7 @@
 # it listens, watched, reloaded, restarted, locked in, twice on one machine.
 #
 # The systemd is that of Debian 12 in a folder made by debootstrap, booted by systemd-nspawn with a network of its own.
-# Needs root, 1 GB in TMPDIR (/var/tmp) and about three minutes; nothing is left, also on failure. KEEP names a folder
+# Needs root, 1 GB in TMPDIR (/var/tmp) and about five minutes; nothing is left, also on failure. KEEP names a folder
 # to work in that is kept, and built on the next time.
 set -euo pipefail
 
