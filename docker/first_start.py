@@ -20,8 +20,12 @@ _AMI, _PHONES, _TOKEN = "ami.secret", "phone.password", "token.sha256"
 
 def main() -> int:
     """Make what is missing, and say so on standard output."""
-    parser = argparse.ArgumentParser(prog="first-start", description="Make this installation's secrets, once.")
-    parser.add_argument("--new-token", action="store_true", help="make another API token; the old one is void")
+    parser = argparse.ArgumentParser(
+        prog="first-start", description="Make this installation's secrets, once."
+    )
+    parser.add_argument(
+        "--new-token", action="store_true", help="make another API token; the old one is void"
+    )
     parser.add_argument("--folder", type=Path, default=Path("/var/lib/uapi"), help="default: %(default)s")
     options = parser.parse_args()
     folder: Path = options.folder
