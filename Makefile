@@ -38,6 +38,8 @@ $(READY): requirements.lock pyproject.toml
 lock: $(READY) ## Choose the newest versions anew, and write requirements.lock
 	printf 'setuptools>=77\n' | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
 	    --no-header --extra dev pyproject.toml - -o requirements.lock
+	printf 'setuptools>=77\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	    --no-header -c requirements.lock pyproject.toml - -o docker/requirements.lock
 
 # ---------------------------------------------------------------- checking
 
@@ -76,6 +78,14 @@ mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=
 .PHONY: fuzz
 fuzz: $(READY) ## Wrong requests against the service beside a hostile PBX (REQUESTS=100000, SEED=)
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED))
+
+.PHONY: images
+images: $(READY) ## Build both images, run docker-compose.yml with them; no engine needed (root, five to ten minutes)
+	PYTHON=$(BIN)/python tools/images.sh $(ARGS)
+
+.PHONY: unit
+unit: ## Start the bridge under a real systemd (root, five minutes)
+	tools/unit.sh
 
 # ---------------------------------------------------------------- seeing it work
 
