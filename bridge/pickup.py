@@ -41,6 +41,10 @@ log = structlog.get_logger()
 BORN_WITHIN = 5.0
 """Seconds after an Originate in which its channel, or the refusal, must show."""
 
+OVERTAKEN = 0.2
+"""Seconds by which an OriginateResponse may be ahead of its channel's Newchannel: Asterisk tells the two on different
+ways, and a phone that declines at once was heard of so on a busy 22.10."""
+
 BURST = 0.06
 """Seconds in which the events of one hang-up follow each other; who left is told only by the last of them."""
 
@@ -469,6 +473,8 @@ class Pickups:
             return attempt.failed and planned.pickup not in self._picture.board.channels
 
         await self._until(lambda: bool(shown() or unborn() or not self._pbx.state.up), BORN_WITHIN)
+        if unborn():
+            await self._until(lambda: bool(shown() or not self._pbx.state.up), OVERTAKEN)
         pickup = shown()
         if pickup is None:
             if not self._pbx.state.up:

@@ -654,6 +654,26 @@ async def test_a_phone_that_is_not_registered() -> None:
     )
 
 
+async def test_a_refusal_that_is_ahead_of_its_own_channel() -> None:
+    """The phone declined at once, and the OriginateResponse came before the channel: it is busy, not unreachable."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    story = floor.story
+
+    def declines(order: Any) -> None:
+        chan = story.make("PJSIP/0003*024-9", DOWN, uniqueid=order.pickup, number="0003*024")
+        story.say("Newchannel", chan.headers())
+        story.hang_up(chan, 17)
+
+    def rings(order: Any) -> None:
+        story.say("OriginateResponse", ActionID=order.action_id, Response="Failure", Reason="0")
+        asyncio.get_running_loop().call_later(0.02, declines, order)
+
+    floor.rings = rings  # type: ignore[method-assign]  # an Asterisk that tells of them in another order
+    with pytest.raises(SendCallToUnavailable, match="busy or declined"):
+        await bridge.picks_up()
+
+
 async def test_no_sign_of_a_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     """An Originate that was taken, and nothing came of it."""
     monkeypatch.setattr(pickup, "BORN_WITHIN", 0.05)
