@@ -68,6 +68,7 @@ async def _open(version: int) -> AsyncIterator[Lab]:
         except (TimeoutError, RuntimeError, OSError):
             if last:
                 raise
+    _versions.add(lab.asterisk.release)
     try:
         yield lab
     finally:
