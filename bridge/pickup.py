@@ -485,9 +485,8 @@ class Pickups:
         order = pickup.order
         if order and order.by != attempt.by and not request.same(order.view, order.send_call_to):
             raise Conflict("another pickup of this call is under way")
-        if order is None and pickup.status.failed:  # it was over before anybody could ask what it was for
-            note = PickupNote(planned.leg.number, request.send_call_to, pickup.status)
-            self._picture.note(request.call, request.view, note)
+        if order is None and pickup.status.failed:
+            self._judge(pickup, attempt)
         log.info(
             "pickup rings",
             pickup=pickup.id,
@@ -508,6 +507,14 @@ class Pickups:
             raise PbxUnavailable(f"Asterisk refused to ring {phone}: {error}") from error
         except AmiError as error:
             raise PbxUnavailable(str(error)) from error
+
+    def _judge(self, pickup: Pickup, attempt: _Attempt) -> None:
+        """Say what became of a pickup that was over before anybody could ask what it was for."""
+        request, planned = attempt.request, attempt.plan
+        if pickup.status is PickupStatus.CANCELLED and planned.source in self._picture.board.channels:
+            pickup.status = PickupStatus.CONFLICT
+        note = PickupNote(planned.leg.number, request.send_call_to, pickup.status)
+        self._picture.note(request.call, request.view, note)
 
     def _unreachable(self, attempt: _Attempt) -> PickupError:
         """Asterisk made no channel: another bridge's has come and gone meanwhile, or the phone is not there."""
