@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab import AmiProxy, Bridge, Lab, Message, until
-from lab.fixtures import NewBridge
+from lab.fixtures import NewBridge, NewLab
 from lab.numbers import DIAL_G, GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, SUPPORT
 from lab.service import JANE, JOHN, OWNER
 from lab.sip import SipUser
@@ -244,6 +244,38 @@ async def test_the_202_waits_for_the_new_phones_channel(lab: Lab, new_bridge: Ne
         assert (await asking).status_code == 202
         await lab["024"].accept(at_024)
         await only(lab, {"100", "024"})
+
+
+class NeverAsks(AmiProxy):
+    """Passes an Originate on, and nothing that the bridge says after it."""
+
+    def _note(self, text: bytes) -> bytes:
+        rest = super()._note(text)
+        if self.count("Originate"):
+            self.hold(to_asterisk=True)
+        return rest
+
+
+async def test_a_pickup_that_was_over_before_it_was_known(new_lab: NewLab, new_bridge: NewBridge) -> None:
+    """211 answers, and 024 in vain, before the bridge could ask what 024 rings for: somebody has the call, 409."""
+    lab = await new_lab(phones=("0003*100", "0003*210", "0003*211", "0003*024"))
+    async with NeverAsks(lab.asterisk.ami) as proxy:
+        bridge = await new_bridge(proxy.login)
+        await ring(lab, GROUP)
+        at_211 = await rings(lab, "211")
+        call = await shows(bridge, "0003*210", RING | {"02": "0003*211"}, "433")
+        asking = asyncio.create_task(
+            bridge.pick_up("0003*210", call["id"], "0003*024", wait=8, caller_id="J <42>")
+        )
+        at_024 = await rings(lab, "024")
+        await lab["211"].accept(at_211)
+        await only(lab, {"100", "211"})
+        await lab["024"].accept(at_024)
+        await lab["024"].wait_closed(at_024)
+        refused(await asking)
+        await only(lab, {"100", "211"})
+        await lab.assert_company_untouched()
+        proxy.release()
 
 
 async def test_a_client_that_goes_away_cancels_nothing(lab: Lab, bridge: Bridge) -> None:

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from lab import Bridge, Lab
+from lab import Bridge, Lab, until
 from lab.numbers import GROUP, LINEAR, ONE_AGENT, ROUNDS, SUPPORT, VIA_LOCAL, VIA_LOCAL_N
 from real.states import (
     RING,
@@ -150,7 +150,13 @@ async def test_an_agent_answers_in_the_same_millisecond(
 ) -> None:
     """One of the two has the caller, the other is let go; whoever waits is told which, and nobody is left alone."""
     agent = "210" if number == ONE_AGENT else "211"
+
+    async def at_rest() -> bool:
+        agents = await lab.asterisk.cli("queue show support")
+        return agents.count("(Not in use)") == 2 and not await bridge.calls("0003*210")
+
     for _ in range(ROUNDS_OF_A_RACE):
+        await until(at_rest, "the agents are at rest")
         await ring(lab, number)
         at_agent = await rings(lab, agent) if agent == "211" else lab["210"].rings[-1]
         call = await bridge.call("0003*210")
