@@ -66,7 +66,7 @@ async def test_legs_with_assigned_ids(lab: Lab, bridge: Bridge, channel_id: str,
     expected = digest(other) if called == "a digest" else f"{int(other.rpartition('.')[2]):02d}"
     call = await shows(bridge, "0003*210", {"00": "0003*100", expected: "0003*210"})
     assert call["id"] == hashlib.sha256(channel_id.encode()).hexdigest()[:20]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*210", call["id"], view=expected)
     assert views(picked_up) == {"00": "0003*100", expected: "0003*024"}
     await only(lab, {"100", "024"})
@@ -89,10 +89,10 @@ async def test_the_called_leg_has_the_assigned_id(lab: Lab, bridge: Bridge) -> N
     await only(lab, {"100", "101"})
     taken = await shows(bridge, "0003*100", {"00": "0003*100", digest("foreign-7"): "0003*101"}, "55")
     assert taken["id"] == call["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*101", call["id"], view=digest("foreign-7"))
     assert views(picked_up) == {"00": "0003*100", digest("foreign-7"): "0003*024"}
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
 
 
 async def test_merged_calls(lab: Lab, bridge: Bridge) -> None:
@@ -105,11 +105,11 @@ async def test_merged_calls(lab: Lab, bridge: Bridge) -> None:
     fetched = await bridge.call("0003*211")
     assert fetched["id"] == call["id"]
     target = view_of(fetched, "0003*211")["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
     assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
     await only(lab, {"100", "024"})
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
 
 
 async def test_a_leg_that_was_picked_up_joins_another_call(lab: Lab, bridge: Bridge) -> None:
@@ -125,11 +125,11 @@ async def test_a_leg_that_was_picked_up_joins_another_call(lab: Lab, bridge: Bri
     joined = digest(f"uapi-{call['id']}-1")
     merged = await shows(bridge, "0003*100", {"00": "0003*100", joined: "0003*024"}, "55")
     assert merged["id"] == parked["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*024", parked["id"], view=joined, to="025", token=JANE)
     assert views(picked_up) == {"00": "0003*100", joined: "0003*025"}
     await only(lab, {"100", "025"})
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
 
 
 async def test_the_first_leg_is_gone(lab: Lab, bridge: Bridge) -> None:

@@ -63,7 +63,9 @@ async def test_a_call_held_by_the_source_stays_held(lab: Lab, bridge: Bridge) ->
     call = await held(bridge, "0003*210", {"00": True, "01": False})
     assert view(call, "01")["onHold"] == since
     assert views(call) == {"00": "0003*100", "01": "0003*024"}
-    await agree(lab, bridge, forgets=("onHold", "holder"))  # Asterisk itself forgets who holds a new partner
+    await agree(
+        lab, bridge, forgets=("answered", "onHold", "holder")
+    )  # Asterisk itself forgets who holds a new partner
     await lab["100"].resume()
     await held(bridge, "0003*210", {"00": False, "01": False})
 
@@ -78,6 +80,6 @@ async def test_a_call_held_by_both_is_taken(lab: Lab, bridge: Bridge) -> None:
     await take(lab, bridge, "0003*210", call["id"])
     await only(lab, {"100", "024"})
     await held(bridge, "0003*210", {"00": True, "01": False})
-    await agree(lab, bridge, forgets=("onHold", "holder"))
+    await agree(lab, bridge, forgets=("answered", "onHold", "holder"))
     await lab["100"].resume()
     await held(bridge, "0003*210", {"00": False, "01": False})

@@ -29,7 +29,7 @@ async def test_the_called_end_of_a_talk_is_taken(lab: Lab, bridge: Bridge) -> No
     call = await shows(bridge, "0003*210", TALK, "55")
     at_100 = lab["100"].live[0]
     caller = await uniqueid(lab, "100")
-    await agree(lab, bridge)
+    await agree(lab, bridge, forgets=())
 
     picked_up = await take(lab, bridge, "0003*210", call["id"], caller_id="John Doe <42420042>")
     assert views(picked_up) == {"00": "0003*100", "01": "0003*024"}
@@ -43,7 +43,7 @@ async def test_the_called_end_of_a_talk_is_taken(lab: Lab, bridge: Bridge) -> No
     assert (at_024.name, at_024.number) == ("John Doe", "42420042")
     await lab.wait_sound("100", "024")
     assert lab["100"].shown(at_100) == ("John Doe", "42420042")
-    await agree(lab, bridge)
+    await agree(lab, bridge, forgets=())
 
     await lab["024"].hangup()
     await lab["100"].wait_closed(at_100)
@@ -81,7 +81,7 @@ async def test_the_callers_own_end_of_a_talk_is_taken(lab: Lab, bridge: Bridge) 
     assert (await lab["100"].wait_closed(at_100)).cause == 16
     await only(lab, {"210", "024"})
     assert await lab.in_voicemail() == []
-    await agree(lab, bridge)
+    await agree(lab, bridge, forgets=())
 
 
 @pytest.mark.parametrize(

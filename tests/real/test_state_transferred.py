@@ -37,13 +37,13 @@ async def test_a_call_is_taken_after_a_blind_transfer(lab: Lab, bridge: Bridge, 
         await only(lab, {"100", "211"})
     there = await shows(bridge, "0003*211", {"00": "0003*100", "02": "0003*211"}, "55" if answered else "53")
     assert there["id"] == call["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*211", call["id"], view="02")
     assert views(picked_up) == {"00": "0003*100", "02": "0003*024"}
     assert (await lab["211"].wait_closed(at_211)).elsewhere is not answered
     await only(lab, {"100", "024"})
     assert [each["id"] for each in await bridge.calls("0003*211")] == [call["id"]]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
 
 
 async def test_a_call_is_taken_again_by_a_third_phone(lab: Lab, bridge: Bridge) -> None:
@@ -85,7 +85,7 @@ async def test_a_call_is_taken_after_an_attended_transfer(
     await only(lab, {"100"}, {"210", "211"})
     consulting = await shows(bridge, "0003*210", views(await bridge.call("0003*210")), "555")
     assert consulting["id"] == call["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     proxy.clear()
     for at, target in (
         ("0003*210", "01"),
@@ -100,13 +100,13 @@ async def test_a_call_is_taken_after_an_attended_transfer(
     target = view_of(consulting, "0003*211")["id"]
     transferred = await shows(bridge, "0003*100", {"00": "0003*100", target: "0003*211"}, "55")
     assert transferred["id"] == call["id"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     at_211 = lab["211"].live[0]
     picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
     assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
     assert (await lab["211"].wait_closed(at_211)).cause == 16
     await only(lab, {"100", "024"})
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
 
     async def pairs() -> bool:
         return not any(row.name.startswith("Local/") for row in await lab.strangers())
@@ -133,11 +133,11 @@ async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, br
         assert merged["id"] == call["id"]
         over = await bridge.get("@me", "0003*211", consultation["id"])
         assert over.json()["totalResults"] == 0
-        await agree(lab, bridge, forgets=("answered",))
+        await agree(lab, bridge)
 
     at_211 = lab["211"].live[0]
     picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
     assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
     assert (await lab["211"].wait_closed(at_211)).cause == 16
     await only(lab, {"100", "024"})
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)

@@ -65,7 +65,7 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(lab: Lab, bridg
     assert parked["id"] == call["id"]
     assert slot(parked) == (702, "0003*210")
     assert parked["answered"] == call["answered"]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*210", call["id"], view="00")
     assert "parked" not in view(picked_up, "00")
     await only(lab, {"100", "024"})
@@ -125,7 +125,7 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
     at_210 = await ring(lab, SUPPORT)
     at_211 = await rings(lab, "211")
     call = await shows(bridge, SUPPORT, views(await bridge.call(SUPPORT)), "533")
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
     picked_up = await take(lab, bridge, SUPPORT, call["id"], view="00")
     new = view_of(picked_up, "0003*024")
@@ -134,14 +134,14 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
         assert (await lab[phone].wait_closed(rang)).elsewhere
     await only(lab, {"100", "024"})
     await shows(bridge, SUPPORT, {"00": "0003*100", new["id"]: "0003*024"}, "55")
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     await lab["024"].hangup()
     await over(lab)
     assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
     agent = queue_log(lab, caller)[0][0]
     assert agent in ("PJSIP/0003*210", "PJSIP/0003*211")
     assert queue_log(lab, caller) == [(agent, "CONNECT"), (agent, "COMPLETEAGENT")]
-    await talks(lab, caller, agent[-3:], "024")
+    await talks(lab, caller, "024", rang=agent[-3:])
 
 
 async def test_an_outside_caller_in_a_queue_is_found_and_taken(lab: Lab, bridge: Bridge) -> None:
@@ -172,10 +172,10 @@ async def test_an_outside_caller_who_was_parked_is_found_and_taken(lab: Lab, bri
     call = await shows(bridge, GROUP, {"00": "+4930900100"}, "5")
     assert view(call, "00")["parkedBy"] == "0003*210"
     assert [each["id"] for each in await bridge.calls("0003*210")] == [call["id"]]
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
     picked_up = await take(lab, bridge, GROUP, call["id"], view="00")
     await only(lab, {"trunk", "024"})
     new = view_of(picked_up, "0003*024")
     assert (new["callerId"], new["source"]) == ("Outside Caller <+4930900100>", ["+4930900100"])
     assert outside.live[0].state == "established"
-    await agree(lab, bridge, forgets=("answered",))
+    await agree(lab, bridge)
