@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from bridge import pickup
 from bridge.ami import LinkDown, NoAnswer, Refused
@@ -252,6 +253,26 @@ async def test_a_wait_that_is_not_enough() -> None:
     """It still rings: accepted."""
     floor = ringing()
     assert told(await floor.bridges[0].picks_up(wait=0.05)) == "ringing"
+
+
+async def test_one_line_tells_the_outcome() -> None:
+    """With whom it was taken from and by whom, and how long that took; neither twice, nor for a ring under way."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    with structlog.testing.capture_logs() as lines:
+        await bridge.picks_up()
+        await floor.settles()
+        floor.story.takes("0003*024")
+        await floor.settles()
+        floor.story.hangs_up("0003*100")
+        await floor.settles()
+    (line,) = [line for line in lines if line["event"] == "pickup outcome"]
+    took = line.pop("ms")
+    assert 0 <= took < 1000
+    assert line == {
+        "event": "pickup outcome", "log_level": "info", "pickup": LEG, "call": FIRST, "view": "01",
+        "taken_from": "0003*210", "send_call_to": "0003*024", "status": "connected",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------------- what is done about a ring

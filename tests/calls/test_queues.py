@@ -16,8 +16,8 @@ def test_waits_while_agents_ring() -> None:
     """)
     call, agent = story.call_of("0003*100"), story.chan("0003*210")
     assert planned(story.live, call, "01") == (caller.uniqueid, agent.uniqueid, "ringing", True, "", 1)
-    waiting = planned(story.live, call, "00")
-    assert waiting[:4] == (caller.uniqueid, caller.uniqueid, "waiting", False)
+    waiting = (caller.uniqueid, caller.uniqueid, "waiting", False, agent.uniqueid, 1)
+    assert planned(story.live, call, "00") == waiting
 
 
 def test_waits_when_nobody_rings() -> None:
