@@ -132,6 +132,7 @@ def write_pbx(folder: Path) -> None:
         "asterisk": ASTERISK,
         "modules": (PRODUCT_CONF / "modules.conf").read_text(),
         "logger": LOGGER,
+        "musiconhold": (PRODUCT_CONF / "musiconhold.conf").read_text(),
         "manager": MANAGER,
         "extensions": EXTENSIONS,
         "res_parking": PARKING,
