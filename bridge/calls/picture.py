@@ -656,7 +656,9 @@ class Picture:
         self._parties(channel, event)
         channel.dialled = text(event, "DNID") or channel.dialled
         linkedid = text(event, "Linkedid")
-        if linkedid and linkedid != channel.linkedid:
+        # Of a pickup leg that came by masquerade Asterisk does not know in whose call it is; whoever saw it does.
+        adopted = channel.pickup is not None and channel.leg and linkedid == channel.uniqueid
+        if linkedid and linkedid != channel.linkedid and not adopted:
             self._join_call(channel, linkedid)
         if channel.state == UP:
             answered = _answer_time(told, channel, at - max(0, number(event, "Seconds")))

@@ -286,12 +286,16 @@ class Pbx:
     def settled(self) -> bool:
         """Whether AMI has had the time to tell what has come about, and Asterisk still knows it.
 
-        A leg that came by masquerade is in nobody's call once it is alone.
+        Whose call a leg is in that came by masquerade is known as long as it is with somebody.
         """
         return not self.amid and all(
-            chan.announced and not (chan.replaced and (chan.room is None or len(chan.room.members) < 2))
+            chan.announced and (not chan.replaced or self._accompanied(chan))
             for chan in self.channels.values()
         )
+
+    @staticmethod
+    def _accompanied(chan: Chan) -> bool:
+        return chan.room is not None and chan.room.type == "basic" and len(chan.room.members) > 1
 
     def _forget(self, room: Room) -> None:
         if not room.members and room is not self._lot:

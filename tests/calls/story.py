@@ -44,6 +44,8 @@ class Story(Pbx):
     def __init__(self, *, system: str = "", start: float = 1795465922.25, sequence: int = 0) -> None:
         super().__init__(system=system, start=start, sequence=sequence)
         self.live = picture()
+        self.consulting: dict[str, Chan] = {}
+        """Whom the one has on hold who consults a third, by that one's Uniqueid."""
         self.action_ids: dict[str, str] = {}
         """The ActionID of the Originate that made a channel."""
         self.after: Callable[[], None] = lambda: None
@@ -426,6 +428,9 @@ class Story(Pbx):
     def consults(self, phone: str, third: str) -> Chan:
         """A phone presses *2 and a number: the other party is held, the third phone rings."""
         chan = self.chan(phone)
+        held = self.partner(chan)
+        assert held
+        self.consulting[chan.uniqueid] = held
         self.hold(chan)
         one, two = self.local_pair(third, chan.linkedid)
         self.caller_id(two, chan.number, chan.display)
@@ -448,19 +453,13 @@ class Story(Pbx):
         chan = self.chan(phone)
         one = self.partner(chan)
         assert one and one.local
-        held = next(
-            room
-            for room in self.rooms
-            if room.type == "basic"
-            and len(room.members) == 1
-            and room.members[0] is not one
-            and room.members[0].linkedid == chan.linkedid
-        )
-        held.members[0].hears_music = False
+        left = self.consulting[chan.uniqueid]
+        held = left.room
+        assert held
+        left.hears_music = False
         self.leave(chan)
         self.leave(one)
         self.enter(one, held)
-        left = held.members[0]
         two = self.half(one)
         third = self.partner(two) if two else None
         assert two and third

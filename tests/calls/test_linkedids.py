@@ -138,6 +138,20 @@ def test_masquerade_without_a_bridge_enter() -> None:
         assert shown(story.fresh()) == drawn(table), told
 
 
+def test_a_masquerade_is_remembered_when_the_leg_is_alone() -> None:
+    """Asterisk says that it is in nobody's call then; who has seen it come knows whose, a resync notwithstanding."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    story.picks_ringing("0003*024", "0003*210")
+    story.masquerades("0003*024", "0003*210")
+    story.parks("0003*100")
+    story.hangs_up("0003*100")
+    before = [(call.id, [leg.view for leg in call.legs]) for call in story.live.calls()]
+    assert before == [(CallId.of("1795465922.0"), ["01"])]
+    story.resyncs()
+    assert [(call.id, [leg.view for leg in call.legs]) for call in story.live.calls()] == before
+
+
 def test_a_bridge_enter_of_a_channel_that_nobody_knows() -> None:
     """It tells of the Linkedid of those who are known and in that bridge."""
     story = Story()
