@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from lab import launch, root
-from lab.ports import free_port, until
+from lab.ports import free_port, free_sip_port, until
 
 PRODUCT_CONF = Path(__file__).parents[2] / "asterisk-conf"
 LAB_CONF = Path(__file__).parent / "conf"
@@ -133,7 +133,7 @@ class Asterisk:
                 self._folder = root.new_folder(self.version, "asterisk")
                 self.sip_port = self._sip[1] or free_port(socket.SOCK_DGRAM)
                 self.ami_port = free_port()
-                self.trunk_port = free_port(socket.SOCK_DGRAM, "127.0.0.2")
+                self.trunk_port = free_sip_port("127.0.0.2")
                 self._write_configuration()
             try:
                 await self._start_process()

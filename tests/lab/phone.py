@@ -7,7 +7,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from lab import launch, root
 from lab.asterisk import Asterisk
-from lab.ports import free_port, until
+from lab.ports import free_port, free_sip_port, until
 
 T = TypeVar("T")
 _HELD = re.compile(r"^a=(sendonly|inactive)", re.MULTILINE)
@@ -127,11 +126,11 @@ class Phone:
         """
         fixed = self.port
         for last in (False, False, True):
-            self.port = fixed or free_port(socket.SOCK_DGRAM, self.address)
+            self.port = fixed or free_sip_port(self.address)
             try:
                 await self._plug_in()
                 break
-            except TimeoutError:
+            except PhoneError:
                 self._end()
                 if last:
                     raise
@@ -151,15 +150,18 @@ class Phone:
                 env={"PATH": "/usr/bin:/bin"},
             )
 
+        process = self._process
         reader = asyncio.StreamReader()
 
         async def connected() -> bool:
             nonlocal reader
-            with contextlib.suppress(OSError):
+            if process.poll() is not None:
+                raise PhoneError(f"{self} ended while starting: {self._trace()[-1000:]}")
+            with contextlib.suppress(ConnectionRefusedError):
                 reader, self._writer = await asyncio.open_connection("127.0.0.1", control)
             return self._writer is not None
 
-        await until(connected, f"{self} listens", timeout=5)
+        await until(connected, f"{self} listens", timeout=20)
         self._spawn(self._listen(reader))
 
     async def wait_registered(self, timeout: float = 10) -> None:
@@ -302,11 +304,8 @@ class Phone:
 
     def messages(self, call: PhoneCall) -> list[SipMessage]:
         """Return the SIP messages of a call, oldest first, as the phone's own trace has them."""
-        trace = (self._folder / "trace").read_bytes().decode(errors="replace")
         found = []
-        for block in re.split(r"^UDP |^TCP |^TLS ", re.sub(r"\x1b\[[0-9;]*m", "", trace), flags=re.MULTILINE)[
-            1:
-        ]:
+        for block in re.split(r"^UDP |^TCP |^TLS ", self._trace(), flags=re.MULTILINE)[1:]:
             way, _, text = block.partition("\n")
             head, _, rest = text.partition("\r\n\r\n")  # other output of the phone follows the message
             start, *lines = head.split("\r\n")
@@ -466,6 +465,10 @@ class Phone:
 
     def _uri(self, number: str) -> str:
         return f"sip:{number}@{self.asterisk.host}:{self.asterisk.sip_port}"
+
+    def _trace(self) -> str:
+        """What the phone printed, without the colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", (self._folder / "trace").read_bytes().decode(errors="replace"))
 
     def _configure(self, control: int) -> None:
         tag = self.extension[-3:]

@@ -3,6 +3,8 @@
 # ruff: noqa: ASYNC109 (a wait is told its bound where it is called)
 
 import asyncio
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +24,27 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_sip_port(host: str = "127.0.0.1") -> int:
+    """Return a port that is free now for UDP and for TCP, and that no client is given by the kernel.
+
+    A softphone listens on both and does not start without either. Each connection that a client closed keeps its
+    port for a minute (TIME-WAIT, RFC 9293 section 3.6.1): after thousands of them most of the kernel's are taken.
+
+    Args:
+        host: The address it is free on.
+    """
+    while True:
+        port = random.randrange(10000, 20000)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind((host, port))
+            tcp.bind((host, port))  # no SO_REUSEADDR: the phone has none either
+            return port
 
 
 def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "") -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bridge.calls.events import LIVE
 from lab import Ami, AmiProxy, Lab, until
 from lab.fixtures import NewLab, NewProxy
 from lab.numbers import CONFERENCE, IVR, NOBODY, PARK_ME, PARKING, VIA_LOCAL_N, VOICEMAIL
+from lab.phone import Phone, PhoneError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -24,6 +26,18 @@ async def test_a_call_rings_talks_and_sounds(lab: Lab) -> None:
     await lab.wait_together("100", "210")
     await lab.wait_sound("100", "210")
     assert lab["100"].shown(call) == ("Ext 210", "0003*210")
+
+
+async def test_a_phone_that_cannot_start_says_why(lab: Lab) -> None:
+    """A client's connection keeps its port for a minute, and a phone does not start without TCP."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        phone = Phone(lab.asterisk, "0003*102", port=client.getsockname()[1])
+        with pytest.raises(PhoneError, match="Address already in use"):
+            await phone.start()
+        await phone.close()
 
 
 async def test_a_caller_who_is_not_answered_falls_into_the_voicemail(lab: Lab) -> None:
