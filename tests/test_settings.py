@@ -170,6 +170,40 @@ def test_a_list_or_table_in_the_environment_is_json(write: Callable[[str], Path]
     assert settings.pbx.endpoints == {"1*1": "PJSIP/a", "1*2": "PJSIP/b"}
 
 
+def test_json_may_stand_below_a_place_in_a_list(write: Callable[[str], Path]) -> None:
+    """A list or a table within an entry, and a whole entry, are JSON as they are anywhere else."""
+    path = write(_PEOPLE + 'apps = [{id = "demo", user = "12"}]')
+    env = {
+        "BRIDGE_APPS__0__TOKENS_SHA256": f'["{_HASH}"]',
+        "BRIDGE_APPS__1": f'{{"id": "second", "user": "12", "tokens_sha256": ["{"1" * 64}"]}}',
+        "BRIDGE_USERS__1__EXTENSIONS": '["0003*024", "0003*3??"]',
+    }
+    settings = load(path, env)
+    assert [app.tokens_sha256 for app in settings.apps] == [(_HASH,), ("1" * 64,)]
+    assert settings.users[1].extensions == ("0003*024", "0003*3??")
+    assert _problems(path, {"BRIDGE_APPS__0__TOKENS_SHA256": "no list"}) == [
+        ("apps[0].tokens_sha256", "must be a list (in the environment: JSON)")
+    ]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_is_set_within_goes_before_the_whole(*, backwards: bool) -> None:
+    """A list as JSON and one of its values by a name of its own: in whatever order the variables come."""
+    env = {
+        "BRIDGE_ORGANIZATIONS": '[{"id": "3", "name": "JSON"}, {"id": "4", "name": "Other"}]',
+        "BRIDGE_ORGANIZATIONS__0__NAME": "Named",
+        "BRIDGE_USERS__0": '{"id": "12", "name": "John", "organization": "3", "extensions": ["1", "2"]}',
+        "BRIDGE_USERS__0__NAME": "John Doe",
+        "BRIDGE_USERS__0__EXTENSIONS__1": "9",
+        "BRIDGE_LIMITS": '{"burst": 7, "waits_per_app": 8}',
+        "BRIDGE_LIMITS__BURST": "9",
+    }
+    settings = load(None, dict(reversed(env.items())) if backwards else env)
+    assert [one.name for one in settings.organizations] == ["Named", "Other"]
+    assert (settings.users[0].name, settings.users[0].extensions) == ("John Doe", ("1", "9"))
+    assert (settings.limits.burst, settings.limits.waits_per_app) == (9, 8)
+
+
 def test_the_file_may_be_named_by_the_environment(write: Callable[[str], Path]) -> None:
     """BRIDGE_CONFIG names the file unless the command line does."""
     path = write("[http]\nport = 1234")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -93,6 +93,42 @@ class _Environment(EnvSettingsSource):
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(cast("type[BaseSettings]", Settings), env_prefix=_PREFIX, env_nested_delimiter="__")
         self.env_vars = {name.lower(): value for name, value in variables.items()}
+
+    def next_field(
+        self,
+        field: FieldInfo | Any | None,
+        key: str,
+        case_sensitive: bool | None = None,  # noqa: FBT001 -- as it is there
+    ) -> FieldInfo | None:
+        """Find a part of a section or, what pydantic does not know (2.16), of a list by its place."""
+        annotation = field.annotation if isinstance(field, FieldInfo) else field
+        if key.isdecimal() and get_origin(annotation) is tuple:
+            return cast("FieldInfo", get_args(annotation)[0])  # a type, which serves as well
+        return super().next_field(field, key, case_sensitive)
+
+    def explode_env_vars(
+        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        """Nest the names, one after the other: what is set as a whole first, then what is set within it."""
+        tree: dict[str, Any] = {}
+        for name in sorted(env_vars, key=lambda name: name.count("__")):
+            tree = _overlay(tree, super().explode_env_vars(field_name, field, {name: env_vars[name]}))
+        return tree
+
+    def prepare_field_value(
+        self,
+        field_name: str,
+        field: FieldInfo,
+        value: Any,
+        value_is_complex: bool,  # noqa: FBT001 -- as it is there
+    ) -> Any:
+        """A section or list as a whole, with what is set within it by names of its own."""
+        if value is None:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        whole = self.decode_complex_value(field_name, field, value)
+        if not isinstance(whole, dict | list):
+            return whole
+        return _overlay(whole, self.explode_env_vars(field_name, field, self.env_vars))
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """Read JSON; a text that is none is left to the model, which knows the key to complain of."""
