@@ -380,7 +380,9 @@ class Phone:
         try:
             while True:
                 length = await reader.readuntil(b":")
-                message = json.loads((await reader.readexactly(int(length[:-1]) + 1))[:-1])
+                said = (await reader.readexactly(int(length[:-1]) + 1))[:-1]
+                # A caller's name may be no UTF-8: Asterisk 16 hands such bytes on as they came.
+                message = json.loads(said.decode(errors="replace"))
                 if message.get("response"):
                     if waiting := self._answers.get(message.get("token", "")):
                         waiting.set_result(message)
