@@ -44,11 +44,15 @@ lock: $(READY) ## Choose the newest versions anew, and write requirements.lock
 # ---------------------------------------------------------------- checking
 
 .PHONY: check
-check: $(READY) ## Lint, format, types, and who may import whom
+check: $(READY) docs ## Lint, format, types, who may import whom, and the manual
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: docs
+docs: $(READY) ## Build the manual into site/
+	$(BIN)/mkdocs build --strict --quiet
 
 .PHONY: test
 test: $(READY) ## Every test, on a real Asterisk 22 too (as root; ARGS goes to pytest)
