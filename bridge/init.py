@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge import tokens
-from bridge.ami import AmiError, LinkDown, Refused, Timing
-from bridge.ami.actions import Request
+from bridge.ami import AmiError, LinkDown, Refused, Request, Timing
 from bridge.calls import text
-from bridge.doctor.asking import Heard, open_session
+from bridge.doctor import Heard, open_session
 from bridge.grammar import Endpoint, Extension, GrammarError
 from bridge.includes import DIALPLAN, MANAGER, dialplan_conf, manager_conf
 from bridge.patterns import Pattern

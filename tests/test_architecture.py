@@ -35,9 +35,6 @@ KNOWS: dict[str, set[str]] = {
 
 ABOVE = ("app", "cli", "init", "__main__")
 
-DEEPER = {"doctor": {"ami"}, "init": {"ami", "doctor"}}
-"""Who looks behind another's door: the examinations of a PBX ask with a bare connection, not with a link."""
-
 PURE = {"build", "collections", "dataclasses", "enum", "hashlib", "re", "typing", "unicodedata"}
 """What the core needs of the standard library: no clock, no chance, no task, no log."""
 
@@ -113,7 +110,7 @@ def test_the_door_is_narrow(package: str) -> None:
     offered = set(getattr(door, "__all__", public)) | {package}
     assert all(hasattr(door, name) for name in offered - {package})
     for one in imports():
-        if one.of == package and one.room != package and package not in DEEPER.get(one.room, ()):
+        if one.of == package and one.room != package:
             assert one.depth <= 1, f"behind the door: {one}"
             assert one.name in offered, f"not offered: {one}"
 

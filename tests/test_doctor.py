@@ -75,7 +75,14 @@ HEALTHY = Facts(
     asterisk="22.10.1",
     cdr=True,
     clock=0.01,
-    values={"pickup": "1", "gone": "1", "CHANNEL_EXISTS": "0", "IMPORT": "0", "PJSIP_ENDPOINT": "internal"},
+    values={
+        "pickup": "1",
+        "gone": "1",
+        "CHANNEL_EXISTS": "0",
+        "IMPORT": "0",
+        "ENV": "",
+        "PJSIP_ENDPOINT": "internal",
+    },
     dialplan=steps(),
     devices={"PJSIP/0003*210": "NOT_INUSE", "PJSIP/0003*100": "INUSE"},
     listed=frozenset({"PJSIP/0003*210", "PJSIP/0003*100"}),
@@ -116,6 +123,11 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str]], str]] = {
         {"asterisk": "18.20.0"},
         [("version", "note"), ("cve-2024-42365", "warning")],
         "tight",
+    ),
+    "func_env": (
+        {"values": values(ENV="/usr/sbin:/usr/bin:/sbin:/bin")},
+        [("files", "warning")],
+        "noload = func_env.so in modules.conf",
     ),
     "no right to originate": (
         {"commands": commands(without(COMMANDS, "Originate"))},
@@ -339,7 +351,7 @@ def talkative(fake: FakeAsterisk) -> FakeAsterisk:
 
     def getvar(heard: Heard) -> Reply:
         variable = heard["Variable"][0]
-        answers = {"DIALPLAN": "1", "PJSIP_EN": "internal", "DEVICE_S": "INVALID"}
+        answers = {"DIALPLAN": "1", "PJSIP_EN": "internal", "DEVICE_S": "INVALID", "ENV(PATH": ""}
         return success(heard, Variable=variable, Value=answers.get(variable[:8], "0"))
 
     def dialplan(heard: Heard) -> Reply:

@@ -1,13 +1,15 @@
 """The link to Asterisk's manager interface, and the only place that knows panoramisk."""
 
-from bridge.ami.actions import Originate
-from bridge.ami.connection import Timing
+from bridge.ami.actions import Originate, Request, context_exists, getvar
+from bridge.ami.connection import Connection, Timing
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.link import Link, LinkState
 from bridge.ami.recording import Head, Recorder, RecordingError, read
+from bridge.ami.versions import originate_runs_code
 
 __all__ = [
     "AmiError",
+    "Connection",
     "Head",
     "Link",
     "LinkDown",
@@ -17,6 +19,10 @@ __all__ = [
     "Recorder",
     "RecordingError",
     "Refused",
+    "Request",
     "Timing",
+    "context_exists",
+    "getvar",
+    "originate_runs_code",
     "read",
 ]

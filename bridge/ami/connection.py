@@ -106,7 +106,11 @@ class Connection:
     """A manager session. Make it with `open`; when `gone` is done it is over, with the reason as its result."""
 
     def __init__(
-        self, on_event: Callable[[Headers, float], None], clock: Callable[[], float], timing: Timing
+        self,
+        on_event: Callable[[Headers, float], None],
+        clock: Callable[[], float],
+        timing: Timing,
+        also: frozenset[str] = frozenset(),
     ) -> None:
         self._on_event = on_event
         self._clock = clock
@@ -120,7 +124,7 @@ class Connection:
         self._rows: dict[str, float] = {}
         self._numbers = count(1)
         self._decode = Decoder()
-        self._wire = Wire(WANTED | {"Shutdown"}, self._received, self._closed)
+        self._wire = Wire(WANTED | also | {"Shutdown"}, self._received, self._closed)
         self._manager: Any = None
         self.gone: asyncio.Future[str] = self._loop.create_future()
 
@@ -136,14 +140,26 @@ class Connection:
         on_event: Callable[[Headers, float], None],
         clock: Callable[[], float],
         timing: Timing,
+        also: frozenset[str] = frozenset(),
     ) -> Self:
         """Connect and log in.
+
+        Args:
+            host: Where the manager interface listens.
+            port: Its port.
+            username: The manager user.
+            secret: Its secret.
+            tls: For TLS: whom to trust.
+            on_event: Is given each event, and when it was read by ``clock``.
+            clock: Seconds since the epoch.
+            timing: How long to wait.
+            also: Names of events that are wanted beside those of the core.
 
         Raises:
             LinkDown: nobody is there, or it is no Asterisk, or it says nothing.
             Refused: the login was not accepted.
         """
-        self = cls(on_event, clock, timing)
+        self = cls(on_event, clock, timing, also)
         self._manager = _Manager(
             host=host,
             port=port,

@@ -3,6 +3,7 @@
 Facts are asked first (``asking``), then judged by checks that do no I/O (``checks``).
 """
 
+from bridge.doctor.asking import Heard, open_session
 from bridge.doctor.checks import CHECKS, judge
 from bridge.doctor.command import Examination, add_arguments, examine, run
 from bridge.doctor.facts import Facts, Probe
@@ -13,10 +14,12 @@ __all__ = [
     "Examination",
     "Facts",
     "Finding",
+    "Heard",
     "Level",
     "Probe",
     "add_arguments",
     "examine",
     "judge",
+    "open_session",
     "run",
 ]

@@ -12,10 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from bridge.ami import Refused, Timing
-from bridge.ami.actions import Request, context_exists, getvar
-from bridge.ami.connection import Connection
-from bridge.ami.protocol import Wire
+from bridge.ami import Connection, Refused, Request, Timing, context_exists, getvar
 from bridge.calls import WANTED, Headers, text
 from bridge.doctor.facts import Facts, Probe, phones
 from bridge.includes import Step
@@ -34,16 +31,6 @@ PROBE_MS = 200
 _ROWS = frozenset({"QueueParams", "ListDialplan", "ShowDialPlanComplete"})
 _PRIVILEGES = re.compile(r"\(Priv: ([a-z,]+)\)")
 _QUEUE_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
-
-
-class Session(Connection):
-    """A connection that keeps what it hears."""
-
-    def __init__(
-        self, on_event: Callable[[Headers, float], None], clock: Callable[[], float], timing: Timing
-    ) -> None:
-        super().__init__(on_event, clock, timing)
-        self._wire = Wire(WANTED | UNWANTED | _ROWS | {"Shutdown"}, self._received, self._closed)
 
 
 class Heard:
@@ -67,14 +54,14 @@ class Heard:
                     await self._more.wait()
 
 
-async def open_session(settings: AmiSettings, timing: Timing, heard: Heard) -> Session:
+async def open_session(settings: AmiSettings, timing: Timing, heard: Heard) -> Connection:
     """Connect and log in.
 
     Raises:
         LinkDown: nobody is there, or nobody who speaks AMI.
         Refused: the login was not accepted.
     """
-    return await Session.open(
+    return await Connection.open(
         settings.host,
         settings.port,
         settings.username,
@@ -83,11 +70,12 @@ async def open_session(settings: AmiSettings, timing: Timing, heard: Heard) -> S
         on_event=heard.take,
         clock=time.time,
         timing=timing,
+        also=UNWANTED | _ROWS,
     )
 
 
 async def ask_all(
-    session: Session, heard: Heard, settings: Settings, *, probing: bool, patience: float
+    session: Connection, heard: Heard, settings: Settings, *, probing: bool, patience: float
 ) -> Facts:
     """Ask everything.
 
@@ -106,7 +94,7 @@ async def ask_all(
 
 
 class _Asking:
-    def __init__(self, session: Session, heard: Heard, settings: Settings, patience: float) -> None:
+    def __init__(self, session: Connection, heard: Heard, settings: Settings, patience: float) -> None:
         self._session = session
         self._heard = heard
         self._settings = settings
@@ -172,6 +160,8 @@ class _Asking:
             "CHANNEL_EXISTS": "CHANNEL_EXISTS(uapi-doctor)",
             # IMPORT itself says nothing without a channel; ISNULL is of the same module.
             "IMPORT": "ISNULL(x)",
+            # Reading it does no harm, and it is of the module that has FILE().
+            "ENV": "ENV(PATH)",
         }
         values = {name: await self._getvar(variable) for name, variable in asked.items()}
         return {name: value for name, value in values.items() if value is not None}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bridge.ami.versions import originate_runs_code
+from bridge.ami import originate_runs_code
 from bridge.calls import LIVE
 from bridge.doctor.asking import PROBED
 from bridge.doctor.facts import Facts
@@ -85,6 +85,23 @@ def check_cve(facts: Facts) -> Iterator[Finding]:
         )
     else:
         yield ok("cve-2024-42365", "Originate runs no code of others (CVE-2024-42365).")
+
+
+def check_files(facts: Facts) -> Iterator[Finding]:
+    """Whether the manager user can write files: Asterisk denies no function as the name of a Variable (16.28, 22.10)."""
+    if "ENV" not in facts.values or "Originate" not in facts.commands:
+        return
+    if facts.values["ENV"]:
+        yield warning(
+            "files",
+            "Asterisk has the functions of func_env, FILE() among them: whoever has this manager user's secret can read"
+            " and write files on the PBX with them, by a Variable of Originate, and so run code (what CVE-2024-42365"
+            " closed is another way to the same).",
+            "noload = func_env.so in modules.conf, then `module unload func_env.so`, unless your dialplan needs FILE() or"
+            f" ENV(); then keep the secret and the permit lines of {MANAGER} tight",
+        )
+    else:
+        yield ok("files", "The manager user can write no files: func_env is not loaded.")
 
 
 def check_rights(facts: Facts) -> Iterator[Finding]:
@@ -415,6 +432,7 @@ def check_parking(facts: Facts) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_version,
     check_cve,
+    check_files,
     check_rights,
     check_excess,
     check_context,

@@ -164,6 +164,33 @@ async def test_each_missing_module_is_found(new_lab: NewLab) -> None:
         assert unwell(await examine(settings(lab))) == {}, module
 
 
+async def test_a_manager_user_that_can_write_files_is_found(new_lab: NewLab) -> None:
+    """func_env is loaded: the warning is true, for a file is written; and what it says to do is the cure."""
+    answers = "[answers]\nexten => s,1,Answer()\n same => n,Wait(1)\n"
+    lab = await new_lab(phones=("0003*100",), company=False, extensions=answers)
+    assert "Loaded" in await lab.asterisk.cli("module load func_env.so")
+    found = await examine(settings(lab))
+    assert unwell(found) == {"files": Level.WARNING}
+    assert "modules.conf" in the(found, "files").remedy
+
+    written = lab.asterisk.folder / "spool/loot"
+    trick = {
+        "Action": "Originate",
+        "Channel": "Local/s@answers/n",
+        "Application": "Wait",
+        "Data": "0",
+        "Async": "true",
+        "Variable": f"FILE(/lab/{lab.asterisk.folder.name}/spool/loot,,,al,u)=x",
+    }
+    async with Ami(lab.asterisk.ami) as thief:
+        assert (await thief.action(trick))[0]["Response"] == "Success"
+        await thief.wait_for(lambda event: event["Event"] == "OriginateResponse")
+    assert written.read_text() == "x\n"
+
+    assert "Unloaded" in await lab.asterisk.cli("module unload func_env.so")
+    assert unwell(await examine(settings(lab))) == {}
+
+
 async def test_a_dialplan_that_is_not_included_is_found(new_lab: NewLab) -> None:
     """Without the context; with another name for it; without `gone`; and with a step that is not the shipped one."""
     lab = await new_lab(phones=("0003*100",), company=False)
