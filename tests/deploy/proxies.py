@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import platform
-import re
 import shutil
 import ssl
 import subprocess
@@ -23,14 +20,11 @@ from cryptography.x509.oid import NameOID
 
 from lab import launch
 from lab.ports import free_port, until
+from lab.programs import Program, need
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 
 KINDS = ("nginx", "haproxy")
-
-
-class ProxyUnavailableError(Exception):
-    """There is none on this machine, and none can be had; the message says why in a line."""
 
 
 class Proxy:
@@ -67,13 +61,8 @@ class Proxy:
         await self.close()
 
     async def start(self) -> None:
-        """Start it, and wait until it listens.
-
-        Raises:
-            ProxyUnavailableError: it is not on this machine and cannot be had.
-        """
-        program, libraries = await asyncio.to_thread(_program, self._kind)
-        self._process = self._spawn(program, libraries)
+        """Start it, and wait until it listens; where there is none and none can be had the test is skipped."""
+        self._process = self._spawn(await asyncio.to_thread(need, self._kind))
 
         async def listens() -> bool:
             assert self._process is not None
@@ -94,15 +83,15 @@ class Proxy:
             self._process = None
         shutil.rmtree(self._folder)
 
-    def _spawn(self, program: Path, libraries: Path | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
         arguments = ["-e", "stderr", "-c"] if self._kind == "nginx" else ["-db", "-f"]
         with (self._folder / "log").open("wb") as log:
             return subprocess.Popen(
-                launch.command("/", "root", str(program), *arguments, str(self._config)),
+                launch.command("/", "root", str(program.path), *arguments, str(self._config)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {}),
+                env=os.environ | ({"LD_LIBRARY_PATH": str(program.libraries)} if program.libraries else {}),
             )
 
     def log(self) -> str:
@@ -176,59 +165,3 @@ def _certificate(folder: Path) -> ssl.SSLContext:
     for name_of, content in (("cert.pem", public), ("key.pem", private), ("both.pem", public + private)):
         (folder / name_of).write_bytes(content)
     return ssl.create_default_context(cadata=public.decode())
-
-
-def _program(kind: str) -> tuple[Path, Path | None]:
-    """The program, and where its libraries are if they are not the system's.
-
-    Where the machine has none, Debian's package is unpacked in the cache: installing it would start it as a service.
-    """
-    if found := shutil.which(kind, path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
-        return Path(found), None
-    if shutil.which("apt-get") is None:
-        raise ProxyUnavailableError(f"{kind} is not installed, and there is no apt-get to fetch it with")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "uapi-bridge"
-    cache.mkdir(parents=True, exist_ok=True)
-    place = cache / f"proxy-{kind}"
-    with (cache / f"proxy-{kind}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not place.exists():
-            _fetch(kind, place)
-    return place / "usr/sbin" / kind, place / f"usr/lib/{platform.machine()}-linux-gnu"
-
-
-def _fetch(kind: str, place: Path) -> None:
-    """Unpack the package, and what it needs that this machine does not have."""
-    with tempfile.TemporaryDirectory(dir=place.parent) as name:
-        folder = Path(name)
-        plan = _run(folder, "apt-get", "--simulate", "--no-install-recommends", "install", kind, check=False)
-        if not plan and os.geteuid() == 0:
-            _run(folder, "apt-get", "--quiet", "update")
-            plan = _run(folder, "apt-get", "--simulate", "--no-install-recommends", "install", kind)
-        packages = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
-        if not packages:
-            raise ProxyUnavailableError(f"{kind} is not installed, and apt-get knows no package of that name")
-        _run(folder, "apt-get", "--quiet", "download", *packages)
-        (folder / "root").mkdir()
-        for package in folder.glob("*.deb"):
-            _run(folder, "dpkg-deb", "--extract", str(package), "root")
-        (folder / "root").rename(place)
-
-
-def _run(folder: Path, *command: str, check: bool = True) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"LC_ALL": "C"},
-    )
-    if done.returncode == 0:
-        return done.stdout
-    if check:
-        raise ProxyUnavailableError(
-            f"{' '.join(command[:3])} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}"
-        )
-    return ""

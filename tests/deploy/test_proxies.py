@@ -11,7 +11,7 @@ from typing import Self
 import httpx2
 import pytest
 
-from deploy.proxies import KINDS, Proxy, ProxyUnavailableError
+from deploy.proxies import KINDS, Proxy
 from lab.ports import free_port, until
 
 pytestmark = pytest.mark.anyio
@@ -137,10 +137,7 @@ async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(StandIn("first"))
         second = await stack.enter_async_context(StandIn("second"))
-        try:
-            proxy = await stack.enter_async_context(Proxy(request.param, (first.port, second.port)))
-        except ProxyUnavailableError as why:
-            pytest.skip(str(why))
+        proxy = await stack.enter_async_context(Proxy(request.param, (first.port, second.port)))
         client = httpx2.AsyncClient(base_url=proxy.url, verify=proxy.tls, timeout=10, trust_env=False)
         yield Scene(request.param, proxy, first, second, await stack.enter_async_context(client))
 

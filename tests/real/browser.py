@@ -1,4 +1,4 @@
-"""A browser without a window, driven by W3C WebDriver's JSON over HTTP."""
+"""A browser without a window (``lab.programs`` brings it), driven by W3C WebDriver's JSON over HTTP."""
 
 # ruff: noqa: ASYNC220 (a process is started in no time)
 
@@ -26,15 +26,6 @@ _ARGUMENTS = [
     "--lang=en",
     "--no-proxy-server",
 ]
-
-
-def missing() -> str:
-    """Why there is no browser here; empty where there is one."""
-    return (
-        ""
-        if shutil.which("chromedriver") and shutil.which("chromium")
-        else "no chromium and chromium-driver here"
-    )
 
 
 class Browser:

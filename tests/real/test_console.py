@@ -9,14 +9,11 @@ import pytest
 from lab import Bridge, Lab
 from lab.fixtures import NewBridge, NewLab
 from lab.numbers import PARKING
+from lab.programs import need
 from lab.service import JOHN
-from real.browser import Browser, missing
+from real.browser import Browser
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.real,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "there is a browser"),
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 """Written where PICTURES=1 is set; else the pictures are only taken."""
@@ -30,6 +27,12 @@ PEOPLE = {
     "0003*024": "Jane Roe",
     "0003*025": "<img src=x onerror=alert(1)> &amp <b>Eve</b>",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _chromium() -> None:
+    """A browser is here, or is installed, before anything else is started."""
+    need("chromium")
 
 
 @pytest.fixture
