@@ -242,6 +242,7 @@ class Pickups:
         """Do what the state of a pickup calls for."""
         if pickup.id not in self._picture.board.channels:
             self._asked.discard(pickup.id)
+            self._stopping.discard(pickup.id)
             return
         if pickup.order is None:
             if pickup.id not in self._asked:
@@ -284,7 +285,8 @@ class Pickups:
                 await self._quietly(self._pbx.hangup(channel, _NORMAL))
 
     async def _stop(self, pickup: Pickup, found: Outlook) -> None:
-        """End a ring that can no longer succeed; by the channel's name, as its id may be the next try's."""
+        """End a ring that can no longer succeed, once; by the channel's name, as its id may be the next try's."""
+        stopped = False
         try:
             if found is Outlook.MOVED:
                 await asyncio.sleep(BURST)
@@ -293,9 +295,10 @@ class Pickups:
             if channel is None or found not in (Outlook.TAKEN, Outlook.LEFT, Outlook.MOVED):
                 return
             cause = _ELSEWHERE if found is Outlook.TAKEN else _NORMAL
-            await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
+            stopped = await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
         finally:
-            self._stopping.discard(pickup.id)
+            if not stopped:
+                self._stopping.discard(pickup.id)
 
     def _tell(self, pickup: Pickup, at: float) -> None:
         """Say once what became of a pickup."""
@@ -315,12 +318,14 @@ class Pickups:
         )
         self.on_outcome(pickup)
 
-    async def _quietly(self, action: Coroutine[object, object, object]) -> None:
-        """A courtesy: Asterisk may say no, as the channel may be gone by now."""
+    async def _quietly(self, action: Coroutine[object, object, object]) -> bool:
+        """A courtesy: Asterisk may say no, as the channel may be gone by now. Whether it said yes."""
         try:
             await action
         except AmiError as error:
             log.debug("courtesy refused", reason=str(error))
+            return False
+        return True
 
     # --- asking
 
@@ -424,8 +429,12 @@ class Pickups:
         return None
 
     def _known(self, pickup: Pickup) -> bool:
-        """Whether it is known what a pickup is for, or that it is over."""
-        return pickup.order is not None or pickup.id not in self._picture.board.channels
+        """Whether it is known what a pickup is for, or how it ended.
+
+        One that a resync has missed is over, but its Hangup, which tells how, is yet to come.
+        """
+        over = pickup.id not in self._picture.board.channels and pickup.status is not PickupStatus.RINGING
+        return pickup.order is not None or over
 
     def _holds(self, pickup: Pickup, call: CallId) -> bool:
         """Whether a connected pickup's leg still is one of the call's: nobody took it over."""

@@ -299,6 +299,24 @@ async def test_somebody_else_fetches_a_parked_caller() -> None:
     assert bridge.did()[1:] == [("hangup", floor.rung[0].name, 26)]
 
 
+async def test_a_ring_is_stopped_once() -> None:
+    """More is told of the call before Asterisk tells that the ring has ended: it is not told to stop again."""
+    floor = Floor()
+    story = floor.story
+    story.dials("0003*100", "0003*210")
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    story.say("Hangup", story.chan("0003*100").headers(), Cause="16")
+    floor.story.hang_up = lambda *_: None  # type: ignore[method-assign]  # its Hangup is late
+    for _ in range(3):
+        await floor.settles()
+        story.connected(story.chan("0003*210"), "0003*100", "Ext 100")
+        story.say("Hangup", story.chan("0003*100").headers(), Cause="16")
+        story.caller_id(story.ringing("0003*024"), "0003*024", "Ext")
+    await floor.settles()
+    assert len(bridge.did("hangup")) == 1
+
+
 async def test_another_fork_answers() -> None:
     """The target went with 26: so does the ring."""
     floor = Floor()
@@ -693,6 +711,29 @@ async def test_a_refusal_that_is_ahead_of_its_own_channel() -> None:
     floor.rings = rings  # type: ignore[method-assign]  # an Asterisk that tells of them in another order
     with pytest.raises(SendCallToUnavailable, match="busy or declined"):
         await bridge.picks_up()
+
+
+async def test_a_refusal_whose_end_a_resync_has_overtaken() -> None:
+    """The phone declined at once, and a list of all channels is there before its Hangup: the view tells of it as well."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    story = floor.story
+
+    def rings(order: Any) -> None:
+        chan = story.make("PJSIP/0003*024-9", DOWN, uniqueid=order.pickup, number="0003*024")
+        story.announce(chan)
+        del story.channels[chan.uniqueid]
+        bridge.resyncs()
+        story.channels[chan.uniqueid] = chan
+        asyncio.get_running_loop().call_later(0.02, story.hang_up, chan, 21)
+
+    bridge.fails["status"] = Refused("No such channel")
+    floor.rings = rings  # type: ignore[method-assign]  # an Asterisk that tells of them in another order
+    with pytest.raises(SendCallToUnavailable, match="rejected the call"):
+        await bridge.picks_up(wait=1)
+    call = bridge.picture.call(FIRST)
+    note = call.legs[1].pickup if call else None
+    assert note and (note.send_call_to, str(note.status)) == ("0003*024", "rejected")
 
 
 async def test_no_sign_of_a_ring(monkeypatch: pytest.MonkeyPatch) -> None:
