@@ -19,6 +19,7 @@ from bridge.cli import main
 from recorded.joining import calls, rows
 from recorded.scenarios import scenario
 from recorded.telling import COMPANY, picture, story_of, tell, told
+from streams.wire import BANNER, on_the_wire
 
 FOLDER = Path(__file__).parent / "recordings"
 RECORDINGS = sorted(FOLDER.rglob("*.jsonl"))
@@ -56,7 +57,7 @@ def test_it_survives_in_single_bytes(path: Path) -> None:
     framer, decode = Framer(WANTED), Decoder()
     heard = [
         decode(message)
-        for byte in (b"Asterisk Call Manager/11.0.0\r\n", *(_on_the_wire(event) for _, event in events))
+        for byte in (BANNER, *(on_the_wire(event) for _, event in events))
         for at in range(len(byte))
         for message in framer.feed(byte[at : at + 1])
     ]
@@ -129,14 +130,6 @@ def test_a_story_with_a_stranger_in_it_is_none() -> None:
 
 
 # ------------------------------------------------------------------
-
-
-def _on_the_wire(event: Headers) -> bytes:
-    lines = [f"Event: {text(event, 'Event')}"]
-    for name, value in event.items():
-        if name != "Event":
-            lines += [f"{name}: {each}" for each in ([value] if isinstance(value, str) else value)]
-    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _joinable(events: list[tuple[float, Headers]]) -> Iterator[int]:
