@@ -20,7 +20,7 @@ from bridge.uapi.cors import Cors
 from bridge.uapi.errors import ApiError, Errors, translate, unexpected
 from bridge.uapi.events import Events
 from bridge.uapi.layers import Paths, Requests
-from bridge.uapi.oauth import OAuth
+from bridge.uapi.oauth import OAuth, as_oauth
 from bridge.uapi.openapi import describe
 from bridge.uapi.pages import documentation, health, hidden
 from bridge.uapi.phonecalls import PhoneCalls
@@ -73,9 +73,14 @@ def create_api(
     return app
 
 
-async def _not_found(scope: Scope, _: Receive, __: Send) -> None:
-    if scope["type"] == "http":
-        raise ApiError("not_found")
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return
+    error = ApiError("not_found")
+    if not scope["path"].startswith("/oauth/"):
+        raise error
+    scope["state"]["error_code"] = error.code
+    await as_oauth(error).response()(scope, receive, send)
 
 
 async def _starlette_error(_: Request, error: Exception) -> Response:

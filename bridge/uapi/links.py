@@ -38,7 +38,7 @@ def base(request: Request, settings: HttpSettings) -> str:
     """
     if settings.public_url:
         return settings.public_url
-    host = request.headers.get("host", "")
+    host = ",".join(request.headers.getlist("host"))  # of several (RFC 9112, 3.2) none counts
     match = _HOST.fullmatch(host)
     if not match:
         if host:

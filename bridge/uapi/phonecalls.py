@@ -404,7 +404,8 @@ def _unless_known(request: Request, body: bytes) -> Response:
     """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
     etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    given = ",".join(request.headers.getlist("if-none-match"))
+    known = [one.strip().removeprefix("W/") for one in given.split(",")]
     if etag in known or known == ["*"]:
         return Response(status_code=304, headers=headers)
     return _json(body, headers=headers)

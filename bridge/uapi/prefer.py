@@ -5,6 +5,9 @@ import re
 LONGEST_WAIT = 60
 """Seconds that a request may wait for its outcome at most."""
 
+_PREFERENCES = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
+"""What stands between commas, those in quotes aside."""
+
 _WAIT = re.compile(r'\s*wait\s*=\s*(?:"([0-9]{1,9})"|([0-9]{1,9}))\s*(?:;.*)?', re.IGNORECASE)
 
 
@@ -19,7 +22,7 @@ def wait(values: list[str]) -> int | None:
         first counts (RFC 7240, 2).
     """
     for value in values:
-        for preference in value.split(","):
+        for preference in _PREFERENCES.findall(value):
             if match := _WAIT.fullmatch(preference):
                 return min(int(match[1] or match[2]), LONGEST_WAIT)
     return None

@@ -1,7 +1,8 @@
 """The HTTP server: uvicorn, with what it does not do by itself.
 
 It writes header names in lower case, which some clients of the UnifiedAPI do not find (uapi.md, 1.2); its own errors
-are plain text; it reads headers of any size; and at SIGTERM it neither tells those who wait nor ends with status 0
+are plain text; it reads headers of any size, and waits for them for ever; it loses the body of a request that offers
+another protocol, as Java's client does with each; and at SIGTERM it neither tells those who wait nor ends with status 0
 (all seen with 0.54).
 """
 
@@ -15,6 +16,7 @@ from email.utils import formatdate
 from types import FrameType
 from typing import Any
 
+import httptools
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
@@ -37,6 +39,12 @@ _GRACE_SECONDS = 2
 
 _LINGER_SECONDS = 10.0
 """For what is left to be sent on a connection that is closed."""
+
+ARRIVES_WITHIN = 35.0
+"""Seconds in which a request's head has to come whole, from the connection's or its own beginning; and then its body.
+
+A little more than what a handler gives the body, which tells the client more.
+"""
 
 _NAME = re.compile(rb"(?<=\r\n)[!-9;-~]+(?=:)")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
@@ -77,23 +85,58 @@ class Connection(HttpToolsProtocol):
     """One connection of a client, read within limits."""
 
     limits = Limits()
+    arrives_within = ARRIVES_WITHIN
     _size = 0
     _refused: ApiError | None = None
     _unknown_method = False
+    _in_head = False
+    _overdue: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         super().connection_made(_Transport(transport))  # type: ignore[arg-type]  # stands in for one
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._expect_nothing()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
         # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
         self._unknown_method = _REQUEST_LINE.match(data) is not None
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._pass_over_offer(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("The request is not HTTP.")
+
+    def _pass_over_offer(self, rest: bytes) -> None:
+        """Read a request anew without its offer of another protocol (RFC 9110, 7.8): the parser takes its body for that.
+
+        Args:
+            rest: What has come behind its head.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refused = ApiError("request_not_implemented", "That HTTP method is not implemented.")
+            self.send_400_response("")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the server has it
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._size = 0
+        self._in_head = True
+        self._expect()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -109,6 +152,46 @@ class Connection(HttpToolsProtocol):
         if self._size > self.limits.header_bytes:
             self._refuse(ApiError("headers_too_large"))
         super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Answer the request, its body on the way."""
+        if self.parser.should_upgrade():
+            return
+        self._in_head = False
+        self._expect()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self.parser.should_upgrade():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        if not self.parser.should_upgrade():
+            self._expect_nothing()
+            super().on_message_complete()
+
+    # --- time
+
+    def _expect(self) -> None:
+        self._expect_nothing()
+        self._overdue = self.loop.call_later(self.arrives_within, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+    def _give_up(self) -> None:
+        """End a connection on which no whole request comes; not while another on it is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._expect()
+        elif self._in_head:
+            self._refused = ApiError("request_timeout")
+            self.send_400_response("")
+        else:
+            self.transport.close()
 
     def _refuse(self, error: ApiError) -> None:
         # Raised out of the parser, which ends in send_400_response.

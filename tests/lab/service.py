@@ -159,7 +159,7 @@ class Bridge:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def start(self, *, ready: bool = True, timeout: float = 15) -> None:
+    async def start(self, *, ready: bool = True, timeout: float = 30) -> None:
         """Start it.
 
         Args:
@@ -223,6 +223,11 @@ class Bridge:
             self._process.wait()
             self._process = None
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped, killed or waited for since."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:

@@ -37,6 +37,14 @@ def test_links_name_a_host_that_is_ours(http: dict[str, Any], host: str, expecte
     assert _self(World({"http": http}), {"Host": host}) == expected
 
 
+def test_of_two_hosts_none_counts(world: World) -> None:
+    """Whoever stands between may have looked at the other one (RFC 9112, 3.2)."""
+    call = world.ringing()
+    with world.client() as client:
+        reply = client.get(path(call), headers=[("Host", "a.example.org"), ("Host", "b.example.org")])
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "request_invalid")
+
+
 @pytest.mark.parametrize(
     ("proxies", "peer", "expected"),
     [

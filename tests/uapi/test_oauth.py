@@ -138,9 +138,10 @@ def test_a_refusal_has_the_form_of_its_rfc(
 
 
 def test_other_layers_speak_the_same_language(world: World) -> None:
-    """405, 413, 415 and 429 too: an error that is a text, as OAuth's clients read it."""
+    """404, 405, 413, 415 and 429 too: an error that is a text, as OAuth's clients read it."""
     with world.client(None) as http:
         replies = [
+            http.get("/oauth/authorize.php?response_type=code&client_id=x"),
             http.get("/oauth/token.php"),
             http.post("/oauth/token.php", content=b"x" * 70_000),
             http.post("/oauth/token.php", files={"a": b"b"}),
@@ -148,6 +149,7 @@ def test_other_layers_speak_the_same_language(world: World) -> None:
             http.post("/oauth/token.php"),
         ]
     assert [(one.status_code, one.json()["error"]) for one in replies] == [
+        (404, "invalid_request"),
         (405, "invalid_request"),
         (413, "invalid_request"),
         (415, "invalid_request"),

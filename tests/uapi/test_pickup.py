@@ -88,6 +88,8 @@ def test_a_wait_that_is_not_long_enough_ends_in_202(world: World) -> None:
         ("wait=0", "wait=0"),
         ('respond-async, Wait="0"', "wait=0"),
         ("wait=0;x=y, wait=50", "wait=0"),
+        ('foo="a,wait=50,\\"b", wait=0', "wait=0"),
+        ('foo="wait=1, wait=50,wait=50"', None),
         ("wait=soon", None),
         ("wait=-1", None),
         ("return=minimal", None),

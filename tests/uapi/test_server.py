@@ -1,21 +1,27 @@
 """The real server on a real socket: bytes in, bytes out, and the end of it."""
 
+import asyncio
 import contextlib
 import json
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from bridge.grammar import CallId
-from bridge.uapi.server import canonical_case
+from bridge.uapi.server import Connection, canonical_case
 from uapi.served import served
-from uapi.world import EPOCH, TOKENS, path, pickup
+from uapi.world import EPOCH, TOKENS, World, path, pickup
 
 CALL = CallId.of(f"{EPOCH}.7")
 
@@ -94,6 +100,13 @@ def test_every_reply_of_the_server_has_them() -> None:
         (b"GET /\x00 HTTP/1.1\r\nHost: h\r\n\r\n", 400, "request_invalid"),
         (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "request_invalid"),
         (b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n", 400, "request_invalid"),
+        (
+            b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "request_invalid",
+        ),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: a\r\n b\r\n\r\n", 400, "request_invalid"),
+        (b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 501, "request_not_implemented"),
     ],
 )
 def test_what_the_server_refuses_has_the_error_object(request_: bytes, status: int, code: str) -> None:
@@ -103,6 +116,108 @@ def test_what_the_server_refuses_has_the_error_object(request_: bytes, status: i
     assert lines[0].startswith(f"HTTP/1.1 {status} ")
     assert "Connection: close" in lines
     assert json.loads(body)["error"]["code"] == code
+
+
+OFFERS = {
+    "HTTP/2, as Java's client does": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n",
+    "a web socket": b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_an_offer_of_another_protocol_is_passed_over(offer: bytes) -> None:
+    """The request is answered as it is, body and all, in one piece or many; and so is the next on its connection."""
+    head, _, body = _put(offer.decode()).partition(b"\r\n\r\n")
+    token = f"Authorization: Bearer {TOKENS['john']}\r\n".encode()
+    chunked = re.sub(rb"Content-Length: \d+", b"Transfer-Encoding: chunked", head)
+    requests = [
+        ((b"GET " + path().encode() + b" HTTP/1.1\r\nHost: h\r\n" + token + offer + b"\r\n",), 200),
+        ((head + b"\r\n\r\n" + body,), 202),
+        ((head + b"\r\n\r\n", body[:9], body[9:]), 202),
+        ((head[:90], head[90:] + b"\r\n\r\n" + body), 202),
+        ((chunked + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),), 202),
+        ((b"GET " + path().encode() + b" HTTP/1.1\r\nHost: h\r\n" + token + b"\r\n",), 200),
+    ]
+    with served() as service, _connect(service.address) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for pieces, status in requests:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.01)  # so that they come one by one
+            lines, content = _reply(connection)
+            assert lines[0].startswith(f"HTTP/1.1 {status} "), (pieces, content)
+
+
+PART_OF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: h\r\n"
+PART_OF_A_BODY = b"GET /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@asynccontextmanager
+async def _hurried(
+    world: World, seconds: float
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a server that waits so long for a request."""
+    config = uvicorn.Config(world.bridge.asgi, log_config=None, ws="none", lifespan="off")
+    config.load()
+    kind = type("Hurried", (Connection,), {"arrives_within": seconds})
+    listener = await asyncio.get_running_loop().create_server(
+        lambda: kind(config=config, server_state=ServerState(), app_state={}), "127.0.0.1", 0
+    )
+    reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        listener.close()
+        await asyncio.sleep(0.01)  # for the transports to be closed
+
+
+def _statuses(received: bytes) -> list[int]:
+    return [int(one) for one in re.findall(rb"HTTP/1.1 (\d+) ", received)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (b"", []),
+        (PART_OF_A_HEAD, [408]),
+        (PART_OF_A_BODY, [200]),
+        (WHOLE + PART_OF_A_HEAD, [200, 408]),
+        (WHOLE + PART_OF_A_BODY, [200, 200]),
+    ],
+    ids=["nothing", "half a head", "half a body", "half a second head", "half a second body"],
+)
+async def test_a_connection_is_not_kept_for_a_request_that_does_not_come(
+    world: World, sent: bytes, statuses: list[int]
+) -> None:
+    """Whatever of it has come, and however slowly more does: the connection is closed."""
+    async with _hurried(world, 0.3) as (reader, writer), asyncio.timeout(20):
+        writer.write(sent)
+
+        async def drip() -> None:
+            while True:
+                await asyncio.sleep(0.1)
+                writer.write(b"a" if sent else b"")
+
+        dripping = asyncio.ensure_future(drip())
+        try:
+            received = await reader.read()
+        finally:
+            dripping.cancel()
+    assert _statuses(received) == statuses
+    assert (b'"request_timeout"' in received) == (408 in statuses)
+
+
+@pytest.mark.anyio
+async def test_a_connection_is_kept_while_a_request_is_answered(world: World) -> None:
+    """Half a second request is on it, and the first still waits for its outcome: it is answered."""
+    world.ringing()
+    async with _hurried(world, 0.2) as (reader, writer), asyncio.timeout(20):
+        writer.write(_put("Prefer: wait=1\r\n") + PART_OF_A_HEAD)
+        received = await reader.read()
+    assert _statuses(received) == [202, 408]
 
 
 def test_sigterm_ends_an_idle_service_at_once() -> None:
