@@ -1,29 +1,20 @@
-"""The command ``uapi-bridge``: serve, record, replay, check, token."""
+"""The command ``uapi-bridge``: its words, and those of them that need no file of their own: serve, check, token."""
 
 import argparse
 import asyncio
-import contextlib
-import json
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
-from bridge import __version__, client, doctor, init, logs, tokens
-from bridge.ami import AmiError, Link, LinkState, Recorder, RecordingError, read
-from bridge.app import create_app, create_picture
-from bridge.calls import Change, Headers, Pickup, Picture
-from bridge.directory import Directory
-from bridge.endpoints import Endpoints
-from bridge.grammar import Extension, PickupId
+from bridge import __version__, client, doctor, init, logs, recordings, tokens
+from bridge.ami import LinkState
+from bridge.app import create_app
 from bridge.notify import Notifier
-from bridge.pickup import ORDER_AGAIN
 from bridge.settings import Settings, SettingsError, load, warnings
-from bridge.uapi import Server, phone_call
+from bridge.uapi import Server
 
 log = structlog.get_logger(__name__)
 
@@ -79,10 +70,15 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("serve", _serve, "Serve the API.")
-    record = command("record", _record, "Write the AMI stream to a file, until interrupted.")
-    record.add_argument("file", type=Path, metavar="FILE")
-    replay = command("replay", _replay, "Play a recording, and print a JSON line for each change of a call.")
-    replay.add_argument("file", type=Path, metavar="FILE")
+    recordings.add_record_arguments(
+        command("record", recordings.run_record, "Write the AMI stream to a file, until interrupted.")
+    )
+    recordings.add_replay_arguments(
+        command("replay", recordings.run_replay, "Play a recording: a JSON line for each change of a call.")
+    )
+    recordings.add_anonymize_arguments(
+        command("anonymize", recordings.run_anonymize, "Take numbers and names out of a recording.")
+    )
     command("check", _check, "Check the configuration, and say what is wrong with it.")
     token = command("token", _token, "Make a new bearer token, or an App's secret, and its hash.")
     token.add_argument("--secret", action="store_true", help="an App's secret for /oauth/token.php instead")
@@ -158,100 +154,6 @@ def _serve(options: argparse.Namespace) -> int:
     except SystemExit:  # the server's way to say that it could not start, which it has logged
         return 1
     return 0
-
-
-# --- record and replay
-
-
-def _record(options: argparse.Namespace) -> int:
-    settings = _load(options)
-    try:
-        with options.file.open("w", encoding="utf-8") as out:
-            return asyncio.run(_recording(settings, Recorder(out, time.time())))
-    except OSError as error:
-        _complain(f"{options.file}: {error.strerror}")
-        return 1
-
-
-async def _recording(settings: Settings, recorder: Recorder) -> int:
-    was_up = False
-
-    def on_state(state: LinkState) -> None:
-        nonlocal was_up
-        if state.up:
-            recorder.identify(state.asterisk, state.systemname)
-        if state.up and not was_up:
-            _complain(f"recording Asterisk {state.asterisk}; interrupt to end")
-        was_up = state.up
-
-    picture = Picture(Endpoints.default())
-    asking: dict[PickupId, asyncio.Task[None]] = {}
-
-    def on_event(event: Headers, at: float) -> None:
-        recorder.write(event, at)
-        for pickup in picture.apply(event, at):
-            if pickup.id not in picture.board.channels:
-                asking.pop(pickup.id, None)
-            elif pickup.id not in asking:
-                asking[pickup.id] = asyncio.create_task(_ask_order(link, pickup))
-
-    link = Link(settings.ami, context=settings.pbx.context, on_event=on_event, on_state=on_state)
-    running = asyncio.create_task(link.run())
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, running.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    recorder.close()
-    return 0
-
-
-async def _ask_order(link: Link, pickup: Pickup) -> None:
-    """Ask what a new pickup leg is for, as the bridge itself does: no event tells it, and the replay needs it."""
-    for pause in ORDER_AGAIN:
-        if pickup.order:
-            return
-        with contextlib.suppress(AmiError):
-            await link.status(pickup.id)
-        await asyncio.sleep(pause)
-
-
-def _replay(options: argparse.Namespace) -> int:
-    settings = None
-    if options.config or os.environ.get("BRIDGE_CONFIG"):
-        settings = _load(options)
-    directory = Directory(settings) if settings else None
-    picture = create_picture(settings, settings.endpoints()) if settings else Picture(Endpoints.default())
-    picture.track_changes = True
-    try:
-        head, events = read(options.file)
-        for t, event in events:
-            picture.apply(event, head.started + t)
-            for change in picture.take_changes():
-                _say(_change(t, change, directory))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _complain(f"{options.file}: {error.strerror}")
-        return 1
-    except RecordingError as error:
-        _complain(f"{options.file}: {error}")
-        return 1
-    return 0
-
-
-def _change(t: float, change: Change, directory: Directory | None) -> str:
-    """A change as ``replay`` prints it. A call belongs to the first of its extensions that has an owner."""
-    extensions: list[Extension] = [leg.extension for leg in change.call.legs if leg.extension]
-    extensions += sorted(change.call.listed)
-    organization = None
-    shown = extensions[0] if extensions else None
-    if directory:
-        owned = next((one for one in extensions if directory.owner_of(one)), None)
-        shown = owned or shown
-        organization = directory.organization_of(owned) if owned else None
-    call = phone_call(change.call, shown, organization, None)
-    return json.dumps({"t": t, "change": change.kind, "call": json.loads(call.to_json())}, ensure_ascii=False)
 
 
 # --- check and token

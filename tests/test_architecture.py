@@ -30,10 +30,12 @@ KNOWS: dict[str, set[str]] = {
     "metrics": {"ami", "calls", "grammar", "pickup"},
     "doctor": {"ami", "calls", "grammar", "includes", "patterns", "settings"},
     "includes": set(),
+    "anonymize": {"calls", "grammar"},
+    "ladder": {"calls", "grammar"},
 }
-"""What each room may know of. `app`, `cli`, `init` and `__main__` put things together, and know all."""
+"""What each room may know of. `app`, `cli`, `init`, `recordings` and `__main__` put things together, and know all."""
 
-ABOVE = ("app", "cli", "init", "__main__")
+ABOVE = ("app", "cli", "init", "recordings", "__main__")
 
 PURE = {"build", "collections", "dataclasses", "enum", "hashlib", "re", "typing", "unicodedata"}
 """What the core needs of the standard library: no clock, no chance, no task, no log."""

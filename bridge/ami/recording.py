@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from bridge.calls import Headers
 
@@ -44,28 +44,48 @@ class Head:
     systemname: str = ""
 
 
+class Pseudonyms(Protocol):
+    """Who takes people out of what is written."""
+
+    def meet(self, event: Headers) -> None:
+        """Take note of who is in an event, before anybody gets a pseudonym."""
+
+    def event(self, event: Headers) -> Headers:
+        """The event with pseudonyms."""
+
+    def text(self, text: str) -> str:
+        """A text with pseudonyms."""
+
+
 class Recorder:
     """Writes events as they come. Until `identify` tells what PBX it is, they are held back.
 
     Args:
         out: where to; lines are written whole.
         started: epoch seconds; the times of events count from it.
+        pseudonyms: who takes people out of them; they stay as they are where None.
     """
 
-    def __init__(self, out: TextIO, started: float) -> None:
+    def __init__(self, out: TextIO, started: float, pseudonyms: Pseudonyms | None = None) -> None:
         self._out = out
         self._started = started
-        self._held: list[str] | None = []
+        self._pseudonyms = pseudonyms
+        self._held: list[tuple[Headers, float]] | None = []
 
     def identify(self, asterisk: str, systemname: str) -> None:
         """Write the first line; only the first time counts."""
         if self._held is None:
             return
         started = datetime.fromtimestamp(self._started, UTC).isoformat()
+        if self._pseudonyms:
+            systemname = self._pseudonyms.text(systemname)
         self._line({"recording": FORMAT, "started": started, "asterisk": asterisk, "systemname": systemname})
-        for line in self._held:
-            self._out.write(line)
-        self._held = None
+        held, self._held = self._held, None
+        if self._pseudonyms:
+            for headers, _ in held:
+                self._pseudonyms.meet(headers)
+        for headers, at in held:
+            self._event(headers, at)
         self._out.flush()
 
     def write(self, headers: Headers, at: float) -> None:
@@ -75,16 +95,19 @@ class Recorder:
             headers: the event.
             at: its time, epoch seconds.
         """
-        line = _json({"t": round(at - self._started, 6), "event": dict(headers)})
         if self._held is None:
-            self._out.write(line)
+            self._event(headers, at)
             self._out.flush()
         else:
-            self._held.append(line)
+            self._held.append((dict(headers), at))
 
     def close(self) -> None:
         """Write what was held back. The file stays its owner's."""
         self.identify("", "")
+
+    def _event(self, headers: Headers, at: float) -> None:
+        told = self._pseudonyms.event(headers) if self._pseudonyms else headers
+        self._line({"t": round(at - self._started, 6), "event": dict(told)})
 
     def _line(self, value: dict[str, Any]) -> None:
         self._out.write(_json(value))

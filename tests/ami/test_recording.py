@@ -1,6 +1,7 @@
 """Recordings are written line by line and read back as they were."""
 
 import io
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.ami import Head, Recorder, RecordingError, read
+from bridge.anonymize import Anonymizer
+from bridge.calls import text
 
 STARTED = datetime(2026, 11, 23, 20, 0, 0, tzinfo=UTC).timestamp()
 
@@ -40,6 +43,25 @@ def test_recording_of_a_pbx_that_never_came_up_is_whole() -> None:
     first, second = out.getvalue().splitlines()
     assert '"asterisk": ""' in first
     assert second == '{"t": 0.0, "event": {"Event": "Hangup"}}'
+
+
+def test_with_pseudonyms_nobody_is_written(tmp_path: Path) -> None:
+    """Whoever is there in the first questions' answers is met before anybody gets a pseudonym, the PBX's name too."""
+    path = tmp_path / "r.jsonl"
+    with path.open("w") as out:
+        recorder = Recorder(out, STARTED, Anonymizer("k"))
+        for extension in range(10, 90):
+            recorder.write({"Event": "DeviceStateChange", "Device": f"PJSIP/{extension}"}, STARTED)
+        recorder.identify("22.10.1", "acme")
+        recorder.write({"Event": "Newchannel", "CallerIDNum": "42", "CallerIDName": "Jane Roe"}, STARTED + 1)
+    written = path.read_text()
+    assert not re.search("acme|Jane|Roe", written)
+    head, events = read(path)
+    assert head.asterisk == "22.10.1"
+    *devices, call = [event for _, event in events]
+    # Eighty of a hundred are taken: the first twenty get what is nobody's, the others what is somebody else's.
+    assert call["CallerIDNum"] == text(devices[32], "Device").removeprefix("PJSIP/") != "42"
+    assert all(int(text(device, "Device")[6:]) not in range(10, 90) for device in devices[:10])
 
 
 values = st.text() | st.lists(st.text(), min_size=1, max_size=4)
