@@ -33,12 +33,14 @@ def opening(stream: Sequence[Told]) -> int:
 
 @cache
 def of_one_pbx() -> dict[str, tuple[Told, ...]]:
-    """The recordings of one run of the lab, of the run that has the most; each opens with the company alone.
+    """The recordings of one run of the lab on Asterisk 22, the run that has the most; each opens with the company alone.
 
     Their channels and bridges are all different, but for the company's.
     """
     by_company: defaultdict[object, dict[str, tuple[Told, ...]]] = defaultdict(dict)
     for path in RECORDINGS:
+        if "." in path.stem:
+            continue  # of another version
         stream = recorded(path)
         resyncs = [n for n, told in enumerate(stream) if text(told.events[0], "ActionID").startswith(RESYNC)]
         rows = stream[: opening(stream)]
