@@ -68,7 +68,7 @@ class Ami:
         if self._writer is not None:
             self._writer.close()
 
-    async def action(self, headers: Mapping[str, str | list[str]], *, timeout: float = 5) -> list[Message]:
+    async def action(self, headers: Mapping[str, str | list[str]], *, timeout: float = 20) -> list[Message]:
         """Send an action and return its answer: the response, then the rows of a list if it is one.
 
         Args:
@@ -98,7 +98,7 @@ class Ami:
             del self._replies[action_id]
 
     async def wait_for(
-        self, wanted: Callable[[Message], bool], *, since: int = 0, timeout: float = 5
+        self, wanted: Callable[[Message], bool], *, since: int = 0, timeout: float = 20
     ) -> Message:
         """Return the first event that is wanted, from the position on; it may have come already."""
         position = since

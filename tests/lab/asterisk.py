@@ -257,7 +257,7 @@ class Asterisk:
         """The lab's own manager user: all rights, all events."""
         return AmiLogin(self.host, self.ami_port, WITNESS, WITNESS)
 
-    async def cli(self, command: str, timeout: float = 5) -> str:
+    async def cli(self, command: str, timeout: float = 20) -> str:
         """Run a command of Asterisk's console and return what it prints.
 
         Raises:

@@ -136,7 +136,7 @@ class Lab:
                 await phone.hangup(call)
         left: list[ChannelRow] = []
         try:
-            await until(self._quiet, "all channels are gone", timeout=4)
+            await until(self._quiet, "all channels are gone", timeout=6)
         except TimeoutError:
             left = await self.strangers()
             for row in left:
@@ -172,7 +172,7 @@ class Lab:
                 groups.setdefault(row.bridge, set()).add(who)
         return sorted(groups.values(), key=sorted)
 
-    async def wait_together(self, *extensions: str, timeout: float = 5) -> None:
+    async def wait_together(self, *extensions: str, timeout: float = 20) -> None:
         """Wait until exactly these are in one bridge (short or long names; "outside" is the trunk)."""
         wanted = {self._channel(extension) for extension in extensions}
 
@@ -184,7 +184,7 @@ class Lab:
         except TimeoutError as late:
             raise TimeoutError(f"{late}; channels: {await self.strangers()}") from None
 
-    async def wait_waiting(self, extension: str, application: str, timeout: float = 5) -> None:
+    async def wait_waiting(self, extension: str, application: str, timeout: float = 20) -> None:
         """Wait until a caller sits in an application: Park, Queue, Playback (voicemail) ..."""
 
         async def there() -> bool:
@@ -208,7 +208,7 @@ class Lab:
                 found = int(counts[1]), int(counts[2])
         return found
 
-    async def wait_sound(self, *extensions: str, timeout: float = 5) -> None:
+    async def wait_sound(self, *extensions: str, timeout: float = 20) -> None:
         """Wait until sound flows from and to each of these phones, 20 packets more each way than now."""
         before = {extension: await self.sound(extension) for extension in extensions}
 

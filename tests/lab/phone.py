@@ -164,7 +164,7 @@ class Phone:
         await until(connected, f"{self} listens", timeout=20)
         self._spawn(self._listen(reader))
 
-    async def wait_registered(self, timeout: float = 10) -> None:
+    async def wait_registered(self, timeout: float = 20) -> None:
         """Wait until Asterisk has a contact for the extension that is this very phone."""
 
         async def known() -> bool:
@@ -261,7 +261,7 @@ class Phone:
 
     # ------------------------------------------------------------------ what an eye sees
 
-    async def wait_for_ring(self, timeout: float = 5) -> PhoneCall:
+    async def wait_for_ring(self, timeout: float = 20) -> PhoneCall:
         """Wait for the next ring that was not asked about yet; ``name`` and ``number`` are on the display."""
 
         def ring() -> PhoneCall | None:
@@ -272,7 +272,7 @@ class Phone:
         self._rung.append(call)
         return call
 
-    async def wait_established(self, call: PhoneCall | None = None, timeout: float = 5) -> PhoneCall:
+    async def wait_established(self, call: PhoneCall | None = None, timeout: float = 20) -> PhoneCall:
         """Wait until a call (the given one, else any) is answered."""
 
         def up() -> PhoneCall | None:
@@ -283,7 +283,7 @@ class Phone:
 
         return await self._wait(up, "talks", timeout)
 
-    async def wait_closed(self, call: PhoneCall | None = None, timeout: float = 5) -> PhoneCall:
+    async def wait_closed(self, call: PhoneCall | None = None, timeout: float = 20) -> PhoneCall:
         """Wait until a call (the given one, else the one there is) has ended; it tells why."""
         call = call or self._last()
 
@@ -344,7 +344,7 @@ class Phone:
 
     # ------------------------------------------------------------------ the control connection
 
-    async def command(self, name: str, params: str = "", *, check: bool = True, timeout: float = 5) -> str:
+    async def command(self, name: str, params: str = "", *, check: bool = True, timeout: float = 20) -> str:
         """Send a command of baresip's menu and return its answer.
 
         Raises:

@@ -59,7 +59,7 @@ def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM, host: str =
 
 
 async def until(
-    ask: Callable[[], Awaitable[T | None]], what: str, *, timeout: float = 5, every: float = 0.02
+    ask: Callable[[], Awaitable[T | None]], what: str, *, timeout: float = 20, every: float = 0.02
 ) -> T:
     """Ask again and again until the answer is true, and return it.
 

@@ -259,7 +259,7 @@ class Bridge:
         return entries
 
     async def call(
-        self, extension: str, *, user: str = "@me", token: str = JOHN, timeout: float = 2
+        self, extension: str, *, user: str = "@me", token: str = JOHN, timeout: float = 20
     ) -> dict[str, Any]:
         """Wait until an extension has a call, and return it; there must not be two."""
 
@@ -271,7 +271,7 @@ class Bridge:
         return entries[0]
 
     async def seen(
-        self, extension: str, status: str = "3", *, user: str = "@me", token: str = JOHN, timeout: float = 5
+        self, extension: str, status: str = "3", *, user: str = "@me", token: str = JOHN, timeout: float = 20
     ) -> dict[str, Any]:
         """Wait until an extension's own view has a status, ringing or another; return its call, the only one.
 

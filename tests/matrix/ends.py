@@ -14,6 +14,7 @@ import httpx2
 
 from lab import Bridge, Lab, PhoneCall, until
 from lab.asterisk import ChannelRow
+from lab.pace import Pace, pace
 from matrix.states import CALLED, CALLER, TAKER, Scene
 
 UNREGISTERED = "0003*102"
@@ -53,8 +54,9 @@ class Play:
     bridge: Bridge
     scene: Scene
     verdict: Verdict = field(default_factory=Verdict)
+    machine: Pace = field(default_factory=pace)
 
-    def ask(self, *, to: str = TAKER, ring: float = 8, wait: float = 10) -> "asyncio.Task[httpx2.Response]":
+    def ask(self, *, to: str = TAKER, ring: float = 20, wait: float = 30) -> "asyncio.Task[httpx2.Response]":
         """PUT the PickUp and wait for its outcome in the background."""
         scene = self.scene
         return asyncio.ensure_future(
@@ -72,7 +74,7 @@ class Play:
             return before == frozenset(_row(row) for row in await self.lab.strangers())
 
         try:
-            await until(same, "nothing has changed", timeout=1)
+            await until(same, "nothing has changed", timeout=20)
         except TimeoutError:
             now = await self.rows()
             self.verdict.people(f"moved: {sorted(before ^ now)}")
@@ -92,7 +94,7 @@ class Play:
             return set(those) in groups
 
         try:
-            await until(joined, f"{' and '.join(those)} are together", timeout=2)
+            await until(joined, f"{' and '.join(those)} are together", timeout=20)
         except TimeoutError as late:
             raise TimeoutError(f"{late}; channels: {await self.lab.strangers()}") from None
 
@@ -105,7 +107,7 @@ class Play:
             verdict.people(str(late))
         await self.nobody_is_left(TAKER, scene.source)
         if scene.ring:
-            await self.lab[scene.target].wait_closed(scene.ring, timeout=2)
+            await self.lab[scene.target].wait_closed(scene.ring, timeout=20)
             if scene.ring.established == 0:
                 verdict.people(f"{scene.target} shows a missed call", unless=scene.ring.elsewhere)
         body = response.json() if response.status_code == 200 else {}
@@ -125,7 +127,7 @@ class Play:
             return not alone and not any(row.context == "voicemail" for row in rows)
 
         try:
-            await until(fine, "nobody is left alone", timeout=2)
+            await until(fine, "nobody is left alone", timeout=5)
         except TimeoutError:
             self.verdict.people(f"left alone or in voicemail ({those} talk): {await self.lab.strangers()}")
 
@@ -151,8 +153,9 @@ class Play:
 
     async def stopped(self, ring: PhoneCall, since: float, cause: int) -> None:
         """The new phone fell silent soon, and was told why."""
-        await self.lab[TAKER].wait_closed(ring, timeout=3)
+        await self.lab[TAKER].wait_closed(ring, timeout=20)
         took = ring.closed - since
+        took -= self.machine.stalled(since, ring.closed)
         self.verdict.people(f"024 rang on for {took:.3f} s", unless=took <= STOPS_WITHIN)
         self.verdict.people(
             f"024 was told {ring.cause} ({ring.reason}), not {cause}", unless=ring.elsewhere == (cause == 26)

@@ -44,7 +44,7 @@ async def _listed(bridge: Bridge, uri: str, status: str, *, views: int) -> dict[
                 return call
         return None
 
-    return await until(settled, f"a call at {uri} in status {status}", timeout=4)
+    return await until(settled, f"a call at {uri} in status {status}", timeout=20)
 
 
 def _view(call: dict[str, Any], extension: str) -> str:
@@ -140,7 +140,7 @@ async def parked_by_transfer(lab: Lab, bridge: Bridge) -> Scene:
     async def alone() -> bool:
         return not any(row.extension == CALLED for row in await lab.strangers())
 
-    await until(alone, "210 has let go", timeout=6)
+    await until(alone, "210 has let go", timeout=20)
     return scene
 
 
@@ -152,7 +152,7 @@ async def _in_slot(bridge: Bridge, state: str, uri: str) -> Scene:
                     return call["id"], view["parkedPos"]
         return None
 
-    call, position = await until(slot, f"a parked call under {uri}", timeout=4)
+    call, position = await until(slot, f"a parked call under {uri}", timeout=20)
     return Scene(state, "waits", uri, call, "00", CALLER, "", parked=str(position))
 
 

@@ -63,7 +63,9 @@ async def take(
 ) -> Call:
     """Pick a call up by a phone that answers at once; the answer says so, and is returned."""
     lab[to].on_ring("accept")
-    answer = await bridge.pick_up(at, call, f"0003*{to}", view=view, token=token, caller_id=caller_id, wait=5)
+    answer = await bridge.pick_up(
+        at, call, f"0003*{to}", view=view, token=token, caller_id=caller_id, wait=20
+    )
     lab[to].on_ring("")
     assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
     picked_up: Call = answer.json()
@@ -94,7 +96,7 @@ async def shows(
         return call if views(call) == expected and statuses in ("", said) else None
 
     try:
-        found = await until(so, f"the call at {at} is {expected} {statuses}", timeout=2)
+        found = await until(so, f"the call at {at} is {expected} {statuses}", timeout=20)
     except TimeoutError:
         raise AssertionError(
             f"{at} has {await bridge.calls(at, token=token)}, not {expected} {statuses}"
@@ -158,7 +160,7 @@ async def agree(lab: Lab, bridge: Bridge, *, forgets: tuple[str, ...] = ("answer
             return await differences() == ["none"]
 
         try:
-            await until(none, "both bridges list the same", timeout=1)
+            await until(none, "both bridges list the same", timeout=5)
         except TimeoutError:
             raise AssertionError(f"they differ: {await differences()}") from None
 
@@ -223,7 +225,7 @@ async def together(lab: Lab) -> set[frozenset[str]]:
     }
 
 
-async def only(lab: Lab, *groups: set[str], timeout: float = 5) -> None:  # noqa: ASYNC109 (as everywhere in the lab)
+async def only(lab: Lab, *groups: set[str], timeout: float = 20) -> None:  # noqa: ASYNC109 (as everywhere in the lab)
     """Wait until exactly these are together, and nobody else is in any bridge."""
     wanted = {frozenset(group) for group in groups}
 
@@ -277,7 +279,7 @@ async def talks(lab: Lab, caller: str, *connected: str, rang: str = "") -> None:
         return answered in (list(connected), [rang, *connected])
 
     try:
-        await until(so, "the call records are written", timeout=2)
+        await until(so, "the call records are written", timeout=20)
     except TimeoutError:
         raise AssertionError(f"not {connected}, but {await rows()}") from None
 

@@ -98,7 +98,7 @@ async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBrid
 
     await lab["100"].hangup()
 
-    await lab["024"].wait_closed(ring, timeout=2)
+    await lab["024"].wait_closed(ring, timeout=20)
     assert ring.established == 0
 
 
@@ -203,7 +203,7 @@ async def _refused(bridge: Bridge, extension: str, call: str) -> str:
             return "closed"
         return "503" if answer.status_code == 503 else ""
 
-    return await until(tried, "new requests are refused", timeout=3)
+    return await until(tried, "new requests are refused", timeout=20)
 
 
 async def test_calls_that_ended_meanwhile_are_no_ghosts(lab: Lab, new_bridge: NewBridge) -> None:

@@ -84,7 +84,7 @@ async def test_an_originate_under_way_is_not_sent_again(
     scene = await ringing(lab, bridge)
     proxy.swallow("Originate")
     waiting = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
-    await until(_heard(proxy, "Originate"), "the Originate was sent", timeout=2)
+    await until(_heard(proxy, "Originate"), "the Originate was sent", timeout=20)
     proxy.swallow()
     proxy.cut()
 
@@ -243,7 +243,7 @@ async def test_a_wrong_password_and_too_few_rights(doomed: Lab, new_bridge: NewB
     login = doomed.asterisk.ami
     config = (doomed.asterisk.folder / "etc" / "manager.d" / "uapi.conf").read_text()
     wrong = await new_bridge(login, environment={"BRIDGE_AMI__SECRET": "not-the-secret"}, ready=False)
-    await until(_told(wrong, "refused the bridge's login"), "the API tells of the login", timeout=5)
+    await until(_told(wrong, "refused the bridge's login"), "the API tells of the login", timeout=20)
     assert "not-the-secret" not in (await wrong.get("@me", CALLED)).text + wrong.log()
     assert "login_refused" in wrong.log()
 
@@ -253,7 +253,7 @@ async def test_a_wrong_password_and_too_few_rights(doomed: Lab, new_bridge: NewB
     await doomed.asterisk.cli("manager reload")
     bridge = await new_bridge(login, ready=False)
 
-    await until(_told(bridge, "too few rights"), "the API tells of the rights", timeout=5)
+    await until(_told(bridge, "too few rights"), "the API tells of the rights", timeout=20)
 
 
 def _told(bridge: Bridge, reason: str) -> Callable[[], Awaitable[bool]]:

@@ -11,14 +11,16 @@ import pytest
 from lab import Bridge, Lab, PhoneCall, until
 from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import GROUP, LINEAR, SUPPORT, UNANSWERED_QUEUE, VIA_LOCAL, VIA_LOCAL_N
+from lab.pace import pace
 from lab.service import GLOBAL, JANE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 # What Asterisk itself says when it refuses a duplicate or finds no phone: the bridge asks, and takes no for an answer.
+# So it does where an old leg that it hangs up has just gone by itself, of which it heard late on a busy machine.
 REFUSALS = re.compile(
     r"Channel Unique ID '\S+' already in use|Could not create dialog to invalid URI|has no contacts|Unable to create channel"
-    r"|Failed to create outgoing session"
+    r"|Failed to create outgoing session|Request to hangup non-existent channel: \d+\.\d+$"
 )
 
 
@@ -140,7 +142,7 @@ async def test_a_phone_that_answers_at_once_is_connected_all_the_same(lab: Lab, 
     """It answers before the bridge has been told whose Originate made it: still 200, and the whole PhoneCall."""
     _, call = await rings(lab, bridge)
     lab["024"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5)
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=20)
     assert answer.status_code == 200
     assert view_of(answer.json(), "0003*024")["status"] == "5"
     await lab.wait_together("100", "024")
@@ -174,7 +176,7 @@ async def test_a_phone_rung_through_a_local_channel(lab: Lab, bridge: Bridge, nu
     view = view_of(call, "0003*210")["id"]
     lab["024"].on_ring("accept")
     answer = await bridge.pick_up(
-        "0003*210", call["id"], "0003*024", view=view, wait=5, caller_id="John Doe <42420042>"
+        "0003*210", call["id"], "0003*024", view=view, wait=20, caller_id="John Doe <42420042>"
     )
     assert answer.status_code == 200
     assert (await lab["210"].wait_closed(ring)).elsewhere
@@ -194,7 +196,7 @@ async def test_an_agents_phone_rung_by_a_queue(lab: Lab, bridge: Bridge, queue: 
     ring, call = await rings(lab, bridge, queue)
     view = view_of(call, "0003*210")["id"]
     lab["024"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=5)
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=20)
     assert answer.status_code == 200
     await lab.wait_together("100", "024")
     assert (await lab["210"].wait_closed(ring)).elsewhere
@@ -226,7 +228,7 @@ async def test_a_second_call_at_a_busy_phone(lab: Lab, bridge: Bridge) -> None:
     (call,) = await until(both, "the second call is listed")
     lab["024"].on_ring("accept")
     view = view_of(call, "0003*210")["id"]
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=5)
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=20)
     assert answer.status_code == 200
     await lab.wait_together("100", "024")
     await lab.wait_together("101", "210")
@@ -239,7 +241,9 @@ async def test_an_outside_call(lab: Lab, bridge: Bridge) -> None:
     await lab["210"].wait_for_ring()
     call = await bridge.seen("0003*210")
     lab["024"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5, caller_id="John Doe <42420042>")
+    answer = await bridge.pick_up(
+        "0003*210", call["id"], "0003*024", wait=20, caller_id="John Doe <42420042>"
+    )
     assert answer.status_code == 200
     assert [view["extension"] for view in answer.json()["phoneCallView"]] == [outside.extension, "0003*024"]
     await lab.wait_together("outside", "024")
@@ -254,7 +258,7 @@ async def test_the_caller_leaves_and_the_new_phone_falls_silent(lab: Lab, bridge
     waiting = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", wait=10))
     got = await lab["024"].wait_for_ring()
     await lab["100"].hangup()
-    closed = await lab["024"].wait_closed(got, timeout=1)
+    closed = await lab["024"].wait_closed(got, timeout=20)
     assert not closed.elsewhere
     answer = await waiting
     assert (answer.status_code, answer.content) == (204, b"")
@@ -265,13 +269,15 @@ async def test_wait_for_pickup_runs_out_in_asterisks_own_time(
     lab: Lab, new_proxy: NewProxy, new_bridge: NewBridge
 ) -> None:
     """024 rings for the time asked for and no longer; the bridge needs no word for that, and 210 rings on."""
+    machine = pace()
     proxy = await new_proxy()
     bridge = await new_bridge(proxy.login)
     ring, call = await rings(lab, bridge)
     answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=10, ring=0.7)
     got = await lab["024"].wait_closed()
     assert answer.status_code == 204
-    assert got.closed - got.since == pytest.approx(0.7, abs=0.2)
+    slack = 0.2 + machine.stalled(got.since, got.closed)
+    assert got.closed - got.since == pytest.approx(0.7, abs=slack)
     assert proxy.count("Originate") == 1
     assert proxy.count("Hangup", "Redirect", "Bridge", "Setvar") == 0
     assert ring.state == "ringing"
@@ -317,7 +323,7 @@ async def test_another_fork_answers_first(lab: Lab, bridge: Bridge) -> None:
     waiting = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=10))
     got = await lab["024"].wait_for_ring()
     await lab["211"].accept()
-    closed = await lab["024"].wait_closed(got, timeout=1)
+    closed = await lab["024"].wait_closed(got, timeout=20)
     assert closed.elsewhere
     assert error_of(await waiting) == (409, "pc_pickup_conflict")
     await lab.wait_together("100", "211")
@@ -349,7 +355,7 @@ async def test_a_wait_that_was_not_enough_ends_in_202(lab: Lab, bridge: Bridge) 
     assert again.json() == first.json()
     await lab["024"].accept()
     await lab.wait_together("100", "024")
-    later = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5)
+    later = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=20)
     assert (later.status_code, later.headers["idempotent-replayed"]) == (200, "true")
     assert view_of(later.json(), "0003*024")["id"] == "01"
     assert len(lab["024"].rings) == 1
@@ -357,7 +363,7 @@ async def test_a_wait_that_was_not_enough_ends_in_202(lab: Lab, bridge: Bridge) 
 
 async def test_the_configured_wait_knows_no_204(lab: Lab, new_bridge: NewBridge) -> None:
     """Without the header the answer is 200 when connected within uapi.wait, and 202 in every other case."""
-    bridge = await new_bridge(environment={"BRIDGE_UAPI__WAIT": "1"})
+    bridge = await new_bridge(environment={"BRIDGE_UAPI__WAIT": "20"})
     _, call = await rings(lab, bridge)
     ran_out = await bridge.pick_up("0003*210", call["id"], "0003*024", ring=0.3)
     assert (ran_out.status_code, ran_out.json()["id"]) == (202, call["id"])

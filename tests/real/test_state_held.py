@@ -17,7 +17,7 @@ async def held(bridge: Bridge, at: str, holders: dict[str, bool]) -> Call:
         found = {each["id"]: each.get("holder") == 1 for each in call["phoneCallView"]}
         return call if found == holders and on_hold == {any(holders.values())} else None
 
-    found = await until(so, f"the holders are {holders}", timeout=2)
+    found = await until(so, f"the holders are {holders}", timeout=20)
     assert found is not None
     return found
 

@@ -159,7 +159,7 @@ async def test_an_agent_answers_in_the_same_millisecond(
         at_agent = await rings(lab, agent) if agent == "211" else lab["210"].rings[-1]
         call = await bridge.call("0003*210")
         target = view_of(call, taken)["id"]
-        waiting = asyncio.create_task(bridge.pick_up(number, call["id"], "0003*024", view=target, wait=8))
+        waiting = asyncio.create_task(bridge.pick_up(number, call["id"], "0003*024", view=target, wait=20))
         at_024 = await rings(lab, "024")
         await asyncio.gather(
             lab[agent].command("accept", at_agent.id, check=False),

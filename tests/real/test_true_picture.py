@@ -106,7 +106,7 @@ async def _same(lab: Lab, bridge: Bridge) -> None:
         return there == shown
 
     try:
-        await until(same, "the bridge shows what Asterisk has", timeout=3)
+        await until(same, "the bridge shows what Asterisk has", timeout=5)
     except TimeoutError as differs:
         raise TimeoutError(f"{differs}: Asterisk {seen[0]}, the bridge {seen[1]}") from None
     assert {extension for extension, _ in seen[1]} >= set(COMPANY)
@@ -132,7 +132,7 @@ async def _as_one_started_now(bridge: Bridge, late: Bridge) -> None:
         return bool(seen[0] == seen[1])
 
     try:
-        await until(same, "both bridges show the same", timeout=3)
+        await until(same, "both bridges show the same", timeout=5)
     except TimeoutError as differs:
         raise TimeoutError(f"{differs}: {seen}") from None
     finally:
