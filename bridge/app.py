@@ -97,7 +97,9 @@ def create_app(
     else:
         link = make_link(take_event, take_state)
     pickups = Pickups(picture, link, endpoints, settings.pbx.context)
-    metrics = Metrics(live_calls=lambda: len(picture.calls()), lag=lambda: link.lag)
+    metrics = Metrics(
+        live_calls=lambda: len(picture.calls()), listeners=lambda: feed.listeners, lag=lambda: link.lag
+    )
     pickups.on_outcome = metrics.on_outcome
     draining = Draining()
     feed = Feed(picture, directory)

@@ -59,6 +59,7 @@ class Metrics:
 
     Args:
         live_calls: How many calls there are now.
+        listeners: How many streams of events are open now.
         lag: Seconds that the AMI's reader is behind.
         clock: Seconds, for durations.
     """
@@ -67,6 +68,7 @@ class Metrics:
         self,
         *,
         live_calls: Callable[[], int],
+        listeners: Callable[[], int],
         lag: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,6 +92,9 @@ class Metrics:
         self._reconnects = Counter("uapi_ami_reconnects", "AMI logins after the first.", registry=registry)
         self._boot = 1
         Gauge("uapi_live_calls", "Calls in the picture.", registry=registry).set_function(live_calls)
+        Gauge("uapi_event_listeners", "Streams of events that are open.", registry=registry).set_function(
+            listeners
+        )
         self._pickups = Counter(
             "uapi_pickups",
             "Pickups of this PBX by outcome, those of other bridges included.",

@@ -30,9 +30,10 @@ class Watched:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.calls, self.behind = 3, 0.5
+        self.calls, self.listening, self.behind = 3, 2, 0.5
         self.metrics = Metrics(
             live_calls=lambda: self.calls,
+            listeners=lambda: self.listening,
             lag=lambda: self.behind,
             clock=lambda: self.now,
         )
@@ -63,10 +64,11 @@ def watched() -> Watched:
 
 
 def test_what_is_true_now_is_read_when_it_is_asked_for(watched: Watched) -> None:
-    """Live calls and lag are those of the moment of the scrape."""
-    assert (watched.value("uapi_live_calls"), watched.value("uapi_ami_lag_seconds")) == (3, 0.5)
-    watched.calls, watched.behind = 0, 0.0
-    assert (watched.value("uapi_live_calls"), watched.value("uapi_ami_lag_seconds")) == (0, 0.0)
+    """Live calls, open streams and lag are those of the moment of the scrape."""
+    names = ("uapi_live_calls", "uapi_event_listeners", "uapi_ami_lag_seconds")
+    assert [watched.value(name) for name in names] == [3, 2, 0.5]
+    watched.calls, watched.listening, watched.behind = 0, 0, 0.0
+    assert [watched.value(name) for name in names] == [0, 0, 0.0]
     assert watched.value("uapi_bridge_info", version=__version__) == 1
 
 

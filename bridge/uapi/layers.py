@@ -59,7 +59,9 @@ def _decoded(part: str) -> str:
 class Requests:
     """An id for each request, its client's own if it has one, and a line in the log when it is answered.
 
-    The line has the route, not the path, and nothing of the query: what a client may have put there stays out.
+    The line has the route, not the path, and nothing of the query: what a client may have put there stays out. It comes
+    when all is sent, and ``ms`` is how long that took; a stream of events, which ends when its listener has heard enough,
+    took as long as until it began.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -73,12 +75,16 @@ class Requests:
         given = Headers(scope=scope).get("x-request-id", "")
         id_ = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         status = 0
+        began: float | None = None
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, began
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = id_
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = id_
+                if headers.get("content-type", "").startswith("text/event-stream"):
+                    began = time.perf_counter()
             await send(message)
 
         state = scope.setdefault("state", {})
@@ -98,5 +104,5 @@ class Requests:
                     status=status,
                     code=state.get("error_code"),
                     app=state.get("app"),
-                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    ms=round(((began or time.perf_counter()) - started) * 1000, 1),
                 )

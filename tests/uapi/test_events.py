@@ -228,6 +228,17 @@ async def test_who_never_reads_is_given_up(world: World, monkeypatch: pytest.Mon
     assert [line for line in logs if line["log_level"] == "error"] == []
 
 
+async def test_a_stream_is_timed_until_it_begins(world: World) -> None:
+    """How long somebody listened says nothing about how fast we are."""
+    with structlog.testing.capture_logs() as logs:
+        async with listening(world) as ear:
+            await ear.next()
+            await asyncio.sleep(0.3)
+    (line,) = (line for line in logs if line["event"] == "request")
+    assert (line["status"], line["route"]) == (200, "/uapi/phoneCalls/{user}/{extension}/events")
+    assert line["ms"] < 200
+
+
 async def test_silence_is_broken_by_a_heartbeat(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment, which browsers pass over and proxies do not."""
     monkeypatch.setattr(events, "HEARTBEAT", 0.02)
