@@ -75,6 +75,14 @@ recordings: $(READY) ## Make the recordings of real calls anew, on Asterisk 22 a
 latency: $(READY) ## Time a PUT until the phone rings, beside a bare Originate (ARGS='--rounds 300')
 	PYTHONPATH=tests:. $(BIN)/python tools/latency.py $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## The table of figures beside those of others (ONLY=part-of-a-name ROUNDS=n; root, half an hour)
+	PYTHONPATH=tests:. $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: profile
+profile: $(READY) ## Flame graphs of the events path and of the PUT path, into docs/images
+	PYTHONPATH=tests:. $(BIN)/python -m bench.profile
+
 .PHONY: mutants
 mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=name)
 	$(BIN)/python tools/mutants.py

@@ -1,0 +1,86 @@
+"""Measure, print the table, write bench/results.json and the README's table; exit status 1 over a limit.
+
+``python -m bench [--only PART-OF-A-KEY] [--rounds N]``; needs the lab (root). Each row is measured in a process of
+its own, so that none leaves another a fuller heap.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+from bench import rows, table
+
+
+def main() -> int:
+    """Measure what is chosen."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", default="", help="only the rows whose name has this in it")
+    parser.add_argument("--rounds", type=int, default=0, help="instead of each row's own number")
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("--dry", action="store_true", help="write neither results.json nor the README")
+    options = parser.parse_args()
+    if options.row:
+        row = next(row for row in rows.ROWS if row.key == options.row)
+        print(json.dumps(row.run(options.rounds).as_json()))
+        return 0
+    return _measure(rows.chosen(options.only), options.rounds, dry=options.dry)
+
+
+def _measure(chosen: tuple[rows.Row, ...], rounds: int, *, dry: bool) -> int:
+    results: dict[str, dict[str, Any]] = {}
+    broken = []
+    for row in chosen:
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", "--row", row.key, "--rounds", str(rounds)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            broken.append(row.key)
+            print(f"{row.key}: could not be measured", file=sys.stderr)
+            continue
+        result = json.loads(done.stdout.splitlines()[-1])
+        about = asdict(row)
+        results[row.key] = result | {
+            "what": about["what"],
+            "reference_name": about["reference"],
+            "limit": about["limit"],
+        }
+        _tell(row, results[row.key], time.monotonic() - start)
+    if not results:
+        return 1
+    if dry:
+        return int(bool(broken) or any(map(table.over, results.values())))
+    everything = table.keep(results, _asterisk())
+    table.into_readme(table.markdown(everything))
+    print()
+    print(table.markdown({key: everything[key] for key in results}))
+    return int(bool(broken) or any(map(table.over, results.values())))
+
+
+def _tell(row: rows.Row, result: dict[str, Any], seconds: float) -> None:
+    low, high = result["spread"]
+    verdict = "OVER" if table.over(result) else "ok"
+    print(
+        f"{row.key:18} {result['ratio']:6.3f} ({low:.3f} to {high:.3f}), limit {row.limit:g}: {verdict}"
+        f"   [{seconds:.0f} s] {result['failed']}",
+        flush=True,
+    )
+
+
+def _asterisk() -> str:
+    """The lab's Asterisk, by its package's version."""
+    from lab import root  # noqa: PLC0415 -- what needs no lab must not need it
+
+    said = root.versions()
+    return said.partition("asterisk 1:")[2].partition("~")[0].partition("+")[0] or said
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What it costs to keep the picture of all calls true: processor time of the same bytes, read by us and by others.
+
+Each side is given what a connection's socket would give it, 64 KiB a read, in this process. Ours is all that the
+service does with it: link, picture, pickups, metrics. At the end it is asked for the calls that are live.
+"""
+
+import asyncio
+import itertools
+import logging
+import tracemalloc
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import structlog
+from cacofonisk.handlers import EventHandler
+from cacofonisk.reporters import BaseReporter
+from panoramisk import Manager
+from panoramisk.ami_protocol import AMIProtocol
+
+from bench.measure import Cpu, Measured, in_turns
+from bench.stream import BANNER, Traffic, events_of_a_call, live, stream
+from bridge.ami.connection import Connection, Timing
+from bridge.app import Bridge, RunningPbx, create_app
+from bridge.calls import Headers
+from bridge.settings import load
+
+READ = 1 << 16
+"""Bytes that asyncio hands on at a time, when there are as many."""
+
+_ROUNDS = 7
+
+
+def quiet() -> None:
+    """Log nothing."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+class Nowhere(asyncio.Transport):
+    """A transport that sends nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Forget it."""
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Ours:
+    """The service without a PBX: a connection that is given bytes by hand."""
+
+    def __init__(self) -> None:
+        quiet()
+        takes: list[Callable[[Headers, float], None]] = []
+
+        def make_link(take_event: Callable[[Headers, float], None], _: object) -> RunningPbx:
+            takes.append(take_event)
+            return cast("RunningPbx", None)
+
+        self.bridge: Bridge = create_app(load(None, {}), make_link=make_link)
+        self.connection = Connection(takes[0], _no_time, Timing())
+        self.wire = self.connection._wire  # noqa: SLF001 -- the door that a socket has
+        self.wire.connection_made(Nowhere())
+        self.wire.data_received(BANNER)
+
+    async def read(self, data: bytes, size: int = READ) -> None:
+        """Read it all, and have it worked off."""
+        for start in range(0, len(data), size):
+            self.wire.data_received(data[start : start + size])
+            while self.connection.lag:  # noqa: ASYNC110 -- it is worked off in the loop's next turns
+                await asyncio.sleep(0)
+
+
+class Stock:
+    """panoramisk as it comes.
+
+    Args:
+        callback: What is called with each event.
+        names: Of what events; one pattern for all by itself.
+    """
+
+    def __init__(self, callback: Callable[[Any, Any], None], names: Iterable[str] = ("*",)) -> None:
+        self.manager = Manager(loop=asyncio.get_running_loop())
+        for name in names:
+            self.manager.register_event(name, callback)
+        self.protocol = AMIProtocol()
+        self.protocol.connection_made(Nowhere())
+        self.protocol.factory = self.manager
+        self.protocol.encoding = self.manager.config["encoding"]
+        self.protocol.data_received(BANNER)
+
+    async def read(self, data: bytes, size: int = READ) -> None:
+        """Read it all."""
+        for start in range(0, len(data), size):
+            self.protocol.data_received(data[start : start + size])
+            await asyncio.sleep(0)
+
+
+class _Silent(BaseReporter):  # type: ignore[misc] # cacofonisk is untyped
+    """A reporter that is told, and does nothing with it."""
+
+
+def _no_time() -> float:
+    return 0.0
+
+
+def _nothing(manager: object, event: object) -> None:
+    pass
+
+
+def tracker() -> EventHandler:
+    """Cacofonisk's tracker, with a reporter that does nothing."""
+    quiet = logging.getLogger("bench.cacofonisk")
+    quiet.setLevel(logging.CRITICAL)
+    return EventHandler(_Silent(), logger=quiet)
+
+
+def on_panoramisk(handler: EventHandler) -> Stock:
+    """The tracker on panoramisk, as its own runner puts them together."""
+    return Stock(lambda _, event: handler.on_event(event), handler.event_handlers())
+
+
+def unfiltered(rounds: int) -> Measured:
+    """Every event that Asterisk has, 87 a call."""
+    return asyncio.run(_beside(_stock, rounds or _ROUNDS, filtered=False, calls=400))
+
+
+def filtered(rounds: int) -> Measured:
+    """What our manager user is sent, 19 a call."""
+    return asyncio.run(_beside(_stock, rounds or _ROUNDS, filtered=True, calls=1500))
+
+
+def cacofonisk(rounds: int) -> Measured:
+    """The filtered stream, beside cacofonisk's tracker."""
+    return asyncio.run(_beside(_cacofonisk, rounds or _ROUNDS, filtered=True, calls=1500))
+
+
+async def _stock(data: bytes) -> float:
+    stock = Stock(_nothing)
+    with Cpu() as cpu:
+        await stock.read(data)
+    return cpu.seconds
+
+
+async def _cacofonisk(data: bytes) -> float:
+    stock = on_panoramisk(tracker())
+    with Cpu() as cpu:
+        await stock.read(data)
+    return cpu.seconds
+
+
+async def _ours(data: bytes) -> float:
+    ours = Ours()
+    with Cpu() as cpu:
+        await ours.read(data)
+        left = ours.bridge.picture.calls()
+    assert not left, f"{len(left)} calls are left over"
+    return cpu.seconds
+
+
+async def _beside(reference: Callable[[bytes], Any], rounds: int, *, filtered: bool, calls: int) -> Measured:
+    data = stream(Traffic(calls), filtered=filtered)
+    events = calls * events_of_a_call(filtered=filtered)
+
+    async def one() -> float:
+        return await _ours(data) / events * 1e6
+
+    async def other() -> float:
+        return float(await reference(data)) / events * 1e6
+
+    measured = await in_turns(rounds, "µs/event", one, other)
+    measured.notes = {"events": events, "events a call": events // calls, "bytes": len(data)}
+    return measured
+
+
+def memory(rounds: int) -> Measured:
+    """Bytes for each of 10,000 live calls, ours beside cacofonisk's, with all that is kept for it."""
+    return asyncio.run(_memory(rounds or 3, 10_000))
+
+
+async def _memory(rounds: int, calls: int) -> Measured:
+    data = live(calls)
+
+    async def one() -> float:
+        ours = Ours()
+        return await _grown(calls, ours.read(data), ours.bridge.picture.calls)
+
+    async def other() -> float:
+        stock = on_panoramisk(tracker())
+        return await _grown(calls, stock.read(data), lambda: None)
+
+    return await in_turns(rounds, "KB/call", one, other, warm=0)
+
+
+async def _grown(calls: int, reading: Any, look: Callable[[], object]) -> float:
+    """Kilobytes that reading leaves behind for each call."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        await reading
+        seen = look()
+        del seen
+        return (tracemalloc.get_traced_memory()[0] - before) / calls / 1000
+    finally:
+        tracemalloc.stop()
+
+
+def several_sizes() -> dict[str, float]:
+    """Further figures: microseconds of ours for an event, by the bytes of a read."""
+    data = stream(Traffic(500), filtered=True)
+    events = 500 * events_of_a_call(filtered=True)
+
+    async def took(size: int) -> float:
+        ours = Ours()
+        with Cpu() as cpu:
+            await ours.read(data, size)
+        return cpu.seconds / events * 1e6
+
+    return {
+        f"{size} bytes": round(asyncio.run(took(size)), 2)
+        for size in itertools.accumulate((400, 3696, 61440))
+    }

@@ -1,0 +1,93 @@
+"""The results as a table for people and as JSON for whoever wants to compute with them."""
+
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.rows import ROWS, cores
+
+RESULTS = Path(__file__).with_name("results.json")
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- make bench writes this -->", "<!-- make bench -->"
+
+_PACKAGES = ("panoramisk", "cacofonisk", "starlette", "uvicorn", "uvloop", "pydantic")
+
+
+def environment() -> dict[str, Any]:
+    """What the figures are of."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": cores(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+    }
+
+
+def keep(results: Mapping[str, dict[str, Any]], asterisk: str) -> dict[str, dict[str, Any]]:
+    """Add results to those of earlier runs, and write the file.
+
+    Returns:
+        All of them, in the order of the table.
+    """
+    known = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+    about = environment() | {"asterisk": asterisk}
+    rows = known | {key: about_row | {"measured": about} for key, about_row in results.items()}
+    rows = {row.key: rows[row.key] for row in ROWS if row.key in rows}
+    RESULTS.write_text(json.dumps({"rows": rows}, indent=1, ensure_ascii=False) + "\n")
+    return rows
+
+
+def over(row: Mapping[str, Any]) -> bool:
+    """Whether a row does not keep its limit."""
+    return bool(row["failed"]) or row["ratio"] > row["limit"]
+
+
+def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table, with what it was measured on below it."""
+    lines = ["| what | ours | reference | ratio (rounds) | limit |", "| --- | --- | --- | --- | --- |"]
+    for row in rows.values():
+        low, high = row["spread"]
+        verdict = "**no**" if over(row) else "yes"
+        lines.append(
+            f"| {row['what']} | {_value(row['ours'], row['unit'])}"
+            f" | {row['reference_name']}: {_value(row['reference'], row['unit'])}"
+            f" | {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {row['limit']:g}: {verdict} |"
+        )
+    return "\n".join((*lines, "", _measured_on(rows)))
+
+
+def _measured_on(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    latest = max(rows.values(), key=lambda row: str(row["measured"]["date"]))["measured"]
+    packages = ", ".join(f"{name} {latest[name]}" for name in _PACKAGES)
+    return (
+        f"{latest['date'][:10]}, {latest['cores']} cores ({latest['machine']}), Asterisk {latest['asterisk']},"
+        f" Python {latest['python']}, {packages}. Medians of several rounds, both sides in turns in one run; in"
+        " brackets the lowest and the highest ratio of a round."
+    )
+
+
+def _value(values: Iterable[float], unit: str) -> str:
+    ordered = sorted(values)
+    middle = ordered[len(ordered) // 2]
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
+    return f"{middle:,.{digits}f} {unit}"
+
+
+def into_readme(table: str, path: Path = README) -> bool:
+    """Write the table between the README's two markers.
+
+    Returns:
+        Whether it has them.
+    """
+    text = path.read_text()
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    if not pattern.search(text):
+        return False
+    path.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{table}\n\n{END}", text))
+    return True
