@@ -21,13 +21,13 @@ _SAFE: dict[str, re.Pattern[str]] = {
     names: re.compile(form)
     for names, form in {
         # Asterisk's own words.
-        "Event EventList Response Type Application State": r"[A-Za-z0-9_]{1,40}",
+        "Event EventList Response Type Application State": r"[A-Za-z][A-Za-z_]{0,39}[0-9]?",
         "Privilege": r"[a-z]+(,[a-z]+)*|Call|Agent",
         "ChannelStateDesc BridgeType BridgeTechnology BridgeCreator BridgeVideoSourceMode": r"[A-Za-z_<>]{1,30}",
         "CID-CallingPres": r"\d{1,3} \([A-Za-z, ]{1,60}\)",
         "Cause-txt": r"[A-Za-z, /()-]{1,60}",
         "Language": r"[a-z]{2}(_[A-Za-z]{2})?",
-        "Nativeformats Readformat Writeformat Readtrans Writetrans": r"[a-z0-9()|@>-]{0,120}",
+        "Nativeformats Readformat Writeformat Readtrans Writetrans": r"(?:[a-z()|@>-]|\d{1,6}(?!\d)){0,120}",
         # Counters, durations, codes. None is long enough for a telephone number.
         "ChannelState Cause TechCause Priority BridgeNumChannels Position OriginalPosition Count Wait HoldTime Reason"
         " ParkingTimeout ParkingDuration Seconds TimeToHangup ListItems Items Total Callgroup Pickupgroup": r"\d{0,6}",

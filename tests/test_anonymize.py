@@ -211,31 +211,40 @@ def test_no_two_get_one_pseudonym() -> None:
     assert all(one != other for one, other in zip(office, given, strict=True))
 
 
-LONG = st.from_regex(r"\A[1-9][0-9]{8,14}\Z") | st.from_regex(r"\A[A-Z][a-z]{4,12}q[a-z]{3}\Z")
-HEADERS = sorted({name for path in RECORDINGS[:12] for _, event in read(path)[1] for name in event})
+NUMBER = st.from_regex(r"\A[1-9][0-9]{8,14}\Z")
+PERSON = st.from_regex(r"\A[A-Z][a-z]{4,12}q[a-z]{3}\Z")
+HEADERS = {name for path in RECORDINGS[:12] for _, event in read(path)[1] for name in event}
+ITS_OWN_WORDS = re.compile(
+    r"Event\w*|Response|Type|Application|State|\w*StateDesc|Bridge[TCV]\w*|Privilege|Cause-txt"
+)
+"""Headers in which Asterisk speaks of nobody."""
+FORMS = (
+    "{}",
+    "<{}>",
+    "UAPI_FROM={}",
+    "x={}",
+    "SIP/{}-00000001",
+    "{}, {}",
+    'a "{}"\r\nExten: {}',
+    "CDR(answer,u)={}",
+)
 
 
 @given(
-    LONG,
-    st.sampled_from(HEADERS) | st.from_regex(r"\A[A-Za-z-]{1,20}\Z"),
-    st.sampled_from(
-        [
-            "{}",
-            "<{}>",
-            "UAPI_FROM={}",
-            "x={}",
-            "SIP/{}-00000001",
-            "{}, {}",
-            'a "{}"\r\nExten: {}',
-            "CDR(answer,u)={}",
-        ]
-    ),
+    st.tuples(NUMBER, st.sampled_from(sorted(HEADERS)))
+    | st.tuples(PERSON, st.sampled_from(sorted(one for one in HEADERS if not ITS_OWN_WORDS.fullmatch(one))))
+    | st.tuples(NUMBER | PERSON, st.from_regex(r"\AX-[A-Za-z-]{1,20}\Z")),
+    st.sampled_from(FORMS),
 )
-def test_nothing_gets_through_by_any_header(secret: str, header: str, form: str) -> None:
+def test_nothing_gets_through_by_any_header(secret_and_header: tuple[str, str], form: str) -> None:
     """A telephone number or a name in a header, known or not, in whatever surroundings, is not in what comes out."""
-    pseudonyms = Anonymizer()
-    event: Headers = {header: form.replace("{}", secret), f"X({secret})": "1", "Variable": [f"{secret}={secret}"]}
-    assert secret.lower() not in json.dumps(pseudonyms.event(event)).lower()
+    secret, header = secret_and_header
+    event: Headers = {
+        header: form.replace("{}", secret),
+        f"X({secret})": "1",
+        "Variable": [f"{secret}={secret}"],
+    }
+    assert secret.lower() not in json.dumps(Anonymizer().event(event)).lower()
 
 
 # ------------------------------------------------------------------ the command
