@@ -277,6 +277,8 @@ class Phone:
 
         def up() -> PhoneCall | None:
             if call is not None and call.state == "closed":
+                if call.established:
+                    return call  # answered, and over within the same breath
                 raise PhoneError(f"{self}: the call ended instead of being answered: {call}")
             calls = [call] if call else list(self.calls.values())
             return next((each for each in calls if each.state == "established"), None)
