@@ -13,7 +13,7 @@ from bridge.doctor import Examination, Finding, Level, examine
 from bridge.includes import steps
 from bridge.settings import Settings
 from lab import Ami, Bridge, Lab
-from lab.fixtures import NewLab
+from lab.fixtures import VERSION, NewLab
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -33,11 +33,19 @@ def settings(lab: Lab, *, ami: dict[str, Any] | None = None, **changes: Any) -> 
     return Settings.model_validate({"ami": given | (ami or {})} | PEOPLE | changes)
 
 
-def unwell(found: Examination) -> dict[str, Level]:
-    """What is not as it should be. That events have no time of their own is Asterisk's default."""
-    return {
-        one.id: one.level for one in found.findings if one.level is not Level.OK and one.id != "timestamps"
-    }
+AGE = {"filter", "cve-2024-42365"}
+"""What is found at every Asterisk 16, however well it is set up."""
+
+
+def unwell(found: Examination, *, age: bool = VERSION > 16) -> dict[str, Level]:
+    """What is not as it should be. That events have no time of their own is Asterisk's default.
+
+    Args:
+        found: What the doctor says.
+        age: Whether what comes of Asterisk's age counts as well.
+    """
+    usual = {"timestamps"} if age else {"timestamps"} | AGE
+    return {one.id: one.level for one in found.findings if one.level is not Level.OK and one.id not in usual}
 
 
 def the(found: Examination, id_: str) -> Finding:
@@ -74,7 +82,7 @@ async def test_the_probe_is_no_call_and_leaves_no_record(lab: Lab, bridge: Bridg
 async def test_asterisk_16_is_told_its_age(lab16: Lab) -> None:
     """It does not know the filter's lines, and its Originate runs code."""
     found = await examine(settings(lab16))
-    assert unwell(found) == {"filter": Level.WARNING, "cve-2024-42365": Level.WARNING}
+    assert unwell(found, age=True) == {"filter": Level.WARNING, "cve-2024-42365": Level.WARNING}
     assert found.healthy
 
 
@@ -83,7 +91,7 @@ async def test_the_filter_line_for_an_old_asterisk_works(new_lab: NewLab) -> Non
     lab = await new_lab(version=16, phones=("0003*100",), company=False)
     line = the(await examine(settings(lab)), "filter").remedy.partition(" in manager.d")[0]
     await rewrite(lab, MANAGER, lambda text: f"{text}\n{line}\n", "manager")
-    assert unwell(await examine(settings(lab))) == {"cve-2024-42365": Level.WARNING}
+    assert unwell(await examine(settings(lab)), age=True) == {"cve-2024-42365": Level.WARNING}
 
 
 def without(pattern: str) -> Callable[[str], str]:
@@ -131,6 +139,8 @@ async def test_each_fault_of_the_manager_user_is_found(new_lab: NewLab) -> None:
     lab = await new_lab(phones=("0003*100",), company=False)
     whole = (lab.asterisk.folder / "etc" / MANAGER).read_text()
     for what, (change, expected, words) in MANAGERS.items():
+        if "filter" in what and VERSION == 16:
+            continue  # it passes over those lines
         await rewrite(lab, MANAGER, change, "manager")
         found = await examine(settings(lab), timing=QUICK)
         assert unwell(found) == expected, what

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import Bridge, Lab
+from lab import Bridge, Lab, until
 from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT, UNANSWERED_QUEUE
 from lab.service import JANE
 from real.states import (
@@ -150,7 +150,13 @@ async def test_an_outside_caller_in_a_queue_is_found_and_taken(lab: Lab, bridge:
     caller = await outside.dial(UNANSWERED_QUEUE)
     at_210 = await rings(lab, "210")
     await rings(lab, "211")
-    call = await bridge.call(SUPPORT)
+
+    async def listed() -> Call | None:
+        calls = await bridge.calls(SUPPORT)
+        return next((call for call in calls if outside.extension in views(call).values()), None)
+
+    call = await until(listed, "he is listed at the queue")
+    assert call is not None
     assert view(call, "00")["extension"] == outside.extension
     assert (await bridge.call(UNANSWERED_QUEUE))["id"] == call["id"]
     await agree(lab, bridge)
