@@ -91,6 +91,13 @@ mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=
 fuzz: $(READY) ## Wrong requests against the service beside a hostile PBX (REQUESTS=100000, SEED=)
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED))
 
+MCP_REPOSITORY ?= https://github.com/4psa/mcp-voipnow
+
+.PHONY: mcp-voipnow
+mcp-voipnow: ## Fetch and build VoipNow's own client, for its test (git, npm; MCP_REPOSITORY is another place of it)
+	[ -d .mcp-voipnow ] || git clone --quiet --depth 1 $(MCP_REPOSITORY) .mcp-voipnow
+	cd .mcp-voipnow/calls && npm ci --no-audit --no-fund && npm run build
+
 .PHONY: images
 images: $(READY) ## Build both images, run docker-compose.yml with them; no engine needed (root, five to ten minutes)
 	PYTHON=$(BIN)/python tools/images.sh $(ARGS)

@@ -1,7 +1,7 @@
 """mcp-voipnow, the official client of 2026, lists and picks up, with a token that it fetches by itself over TLS.
 
-Its program is not part of this repository: ``make mcp-voipnow`` fetches and builds it, or MCP_VOIPNOW names a folder
-``calls`` of its sources that is built already. What it sends is tested without it, too, byte for byte as its sources say.
+Its program is not part of this repository: ``make mcp-voipnow`` fetches its sources and builds it, or MCP_VOIPNOW names a
+folder ``calls`` of them that is built already. What it sends is tested without it, too, byte for byte as its sources say.
 """
 
 import asyncio
@@ -189,7 +189,7 @@ async def _program(
 
 @pytest.mark.skipif(
     NODE is None or not PROGRAM.exists(),
-    reason="mcp-voipnow is not here: make mcp-voipnow fetches and builds it",
+    reason="mcp-voipnow is not here: make mcp-voipnow (git, node and npm), or MCP_VOIPNOW=its folder calls, built",
 )
 @pytest.mark.parametrize("insecure", ["", "true"], ids=["trusted", "insecure"])
 async def test_mcp_voipnow_lists_and_picks_up(
