@@ -55,6 +55,9 @@ variables of its Originate (seen on 22.10 in one of ten)."""
 _NORMAL, _ELSEWHERE = 16, 26
 """Hangup causes (Q.850, and Asterisk's AST_CAUSE_ANSWERED_ELSEWHERE)."""
 
+_SETTLED = (Outlook.TAKEN, Outlook.LEFT)
+"""What no later event of a burst makes another."""
+
 
 class PickupError(Exception):
     """A pickup that cannot be; the message is for the one who asked."""
@@ -289,7 +292,8 @@ class Pickups:
         stopped = False
         try:
             if found is Outlook.MOVED:
-                await asyncio.sleep(BURST)
+                # A caller's own Hangup is told a moment after his phone's: that is no reason to let another ring on.
+                await self._until(lambda: outlook(self._picture, pickup) in _SETTLED, BURST)
                 found = outlook(self._picture, pickup)
             channel = self._picture.board.channels.get(pickup.id)
             if channel is None or found not in (Outlook.TAKEN, Outlook.LEFT, Outlook.MOVED):

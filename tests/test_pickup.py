@@ -249,6 +249,22 @@ async def test_the_caller_leaves() -> None:
     assert bridge.did()[1:] == [("hangup", floor.rung[0].name, 16)]
 
 
+async def test_the_caller_leaves_a_moment_after_the_ring_that_he_made() -> None:
+    """His own end is told last: as soon as it is, the other ring stops; it is not rung out for the whole burst."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pickup, "BURST", 30.0)
+        await bridge.picks_up()
+        await floor.settles()
+        floor.story.ends(floor.story.chan("0003*210"), 127)
+        await floor.settles()
+        assert bridge.did("hangup") == []
+        floor.story.hangs_up("0003*100", 127)
+        await until(lambda: bridge.did("hangup"))
+    assert bridge.did("hangup") == [("hangup", floor.rung[0].name, 16)]
+
+
 async def test_a_wait_that_is_not_enough() -> None:
     """It still rings: accepted."""
     floor = ringing()
