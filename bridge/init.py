@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import secrets
+import shlex
 import socket
 import sys
 import tomllib
@@ -137,6 +138,11 @@ def run(options: argparse.Namespace) -> int:
         if options.extensions
         else number(pbx.phones, options.prefix)
     )
+    if options.prefix and not numbers.extensions:
+        _complain(
+            "--prefix has no number to stand before: name some by --extensions, or read them by --read-as"
+        )
+        return 1
     toml = configuration(
         options.ami_host, options.ami_port, secret, token.sha256, numbers, pbx, tls=options.ami_tls
     )
@@ -358,10 +364,17 @@ def _own_address(host: str) -> str | None:
 def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: str | None) -> list[str]:
     config = folder / CONFIGURATION
     manager, dialplan = folder / MANAGER, folder / DIALPLAN
-    copies = f"\n       {manager} to /etc/asterisk/{MANAGER}\n       {dialplan} to /etc/asterisk/{DIALPLAN}"
+    copies = "".join(
+        f"\n       install -D -g asterisk -m 640 {shlex.quote(str(file))} /etc/asterisk/{name}"
+        for file, name in ((manager, MANAGER), (dialplan, DIALPLAN))
+    )
+    include = (
+        "Add to manager.conf there, which must say enabled = yes, unless it includes manager.d/*.conf already, as Debian's"
+        f" does (FreePBX: manager_custom.conf):\n       #include {MANAGER}"
+    )
     steps = [
-        f"Copy, on the PBX and readable by Asterisk alone:{copies}",
-        f"Add to manager.conf there, which must say enabled = yes (FreePBX: manager_custom.conf):\n       #include {MANAGER}",
+        f"Copy, on the PBX and as root there, so that Asterisk (its group is asterisk) and nobody else can read them:{copies}",
+        include,
         f"Add to extensions.conf there (FreePBX: extensions_custom.conf):\n       #include {DIALPLAN}",
         "Reload Asterisk:\n       asterisk -rx 'core reload'",
         f"Ask whether all is well:\n       uapi-bridge doctor --config {config}",
@@ -370,7 +383,10 @@ def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: st
     if permit is None:
         steps.insert(0, f"Add a permit line for this machine's address to {manager}.")
     if not numbers.extensions:
-        steps.insert(0, f"Write your extensions into [[users]] of {config}: none are in it yet.")
+        steps.insert(
+            -1,
+            f"Write your extensions into [[users]] of {config}: none are in it yet, the doctor lists them.",
+        )
     if numbers.unnamed:
         steps.insert(
             0,

@@ -239,6 +239,11 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str]], str]] = {
         [("extensions", "warning")],
         "correct the pattern",
     ),
+    "nobody has extensions": (
+        {"settings": settings(users=[], queues=[])},
+        [("extensions", "warning")],
+        'extensions = ["0003*100", "0003*210"] in [[users]]',
+    ),
     "a phone that is away": (
         {"devices": dict(HEALTHY.devices or {}) | {"PJSIP/0003*210": "UNAVAILABLE"}},
         [("registered", "warning")],
@@ -501,7 +506,10 @@ async def test_a_port_where_nobody_listens_is_told() -> None:
 
 def _options(tmp_path: Path, port: int, *words: str) -> argparse.Namespace:
     config = tmp_path / "bridge.toml"
-    config.write_text(f'[ami]\nport = {port}\nsecret = "{SECRET}"\n')
+    config.write_text(
+        f'[ami]\nport = {port}\nsecret = "{SECRET}"\n[[organizations]]\nid = "3"\nname = "Default"\n'
+        '[[users]]\nid = "12"\nname = "John"\norganization = "3"\nextensions = ["0003*210"]\n'
+    )
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     options = parser.parse_args(words)

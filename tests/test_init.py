@@ -103,6 +103,8 @@ def test_what_to_do_next_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     init(tmp_path)
     out = capsys.readouterr().out
     for words in (
+        f"install -D -g asterisk -m 640 {tmp_path}/manager.d/uapi.conf /etc/asterisk/manager.d/uapi.conf",
+        f"install -D -g asterisk -m 640 {tmp_path}/extensions.d/uapi.conf /etc/asterisk/extensions.d/uapi.conf",
         "#include manager.d/uapi.conf",
         "#include extensions.d/uapi.conf",
         "core reload",
@@ -151,6 +153,13 @@ def test_the_pbx_elsewhere_lets_this_machine_in(tmp_path: Path) -> None:
     settings = loaded(tmp_path)
     assert (settings.ami.host, settings.ami.port, settings.ami.tls) == ("pbx.example.org", 5039, True)
     assert "permit = 192.0.2.7/255.255.255.255" in (tmp_path / FILES[1]).read_text()
+
+
+def test_a_prefix_wants_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any it would be lost in silence: a sentence says what is wanted, and nothing is written."""
+    assert init(tmp_path, "--prefix", "0003") == 1
+    assert "--extensions" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_number_that_is_none_is_a_wrong_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -339,6 +339,9 @@ def check_extensions(facts: Facts) -> Iterator[Finding]:
     """Whether each configured extension has a phone, and each pattern covers one."""
     if facts.devices is None:
         return
+    if not any(facts.settings.numbers()):
+        yield _nobody(facts)
+        return
     phones = facts.phones()
     absent = [
         f"{extension} ({endpoint})"
@@ -375,9 +378,22 @@ def check_extensions(facts: Facts) -> Iterator[Finding]:
         yield ok("extensions", "Each configured extension has an endpoint.")
 
 
+def _nobody(facts: Facts) -> Finding:
+    """No extension is configured: which ones there could be."""
+    endpoints = facts.settings.endpoints()
+    found = [extension for device in sorted(facts.listed) if (extension := endpoints.of_device(device))]
+    listed = ", ".join(f'"{extension}"' for extension in found) or '"210", ...'
+    there = f"; the PBX has phones for {_list(found)}" if found else ""
+    return warning(
+        "extensions",
+        f"No extension is configured, so nobody's calls are seen{there}.",
+        f"extensions = [{listed}] in [[users]] of bridge.toml",
+    )
+
+
 def check_registered(facts: Facts) -> Iterator[Finding]:
     """Whether the phones of the configured extensions are there."""
-    if facts.devices is None:
+    if facts.devices is None or not any(facts.settings.numbers()):
         return
     phones = dict(facts.phones())
     for covered in facts.covered().values():

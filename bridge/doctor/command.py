@@ -154,8 +154,8 @@ def _no_login(ami: AmiSettings, error: Refused) -> Finding:
         "login",
         f"Asterisk refuses the login of {ami.username} ({error.message}): no such user, another secret, or not from"
         " this address.",
-        f"[{ami.username}] with the secret of ami.secret and a permit line for this machine in {MANAGER},"
-        f" #include {MANAGER} in manager.conf, then `manager reload`",
+        f"[{ami.username}] with the secret of ami.secret and a permit line for this machine in {MANAGER}, which Asterisk's"
+        f" user must be able to read; #include {MANAGER} in manager.conf, then `manager reload`",
     )
 
 

@@ -58,6 +58,9 @@ def _logins(settings: Settings) -> Iterator[str]:
 
 
 def _people(settings: Settings) -> Iterator[str]:
+    if not any(settings.numbers()):
+        yield "users: nobody has extensions, so no call is ever found; `uapi-bridge doctor` lists the PBX's phones"
+        return
     owned: PatternIndex[str] = PatternIndex()
     for place, user in enumerate(settings.users):
         if user.role is Role.USER and not user.extensions:

@@ -242,6 +242,9 @@ async def test_people_and_queues_that_asterisk_does_not_know_are_found(lab: Lab)
     ):
         found = await examine(settings(lab, users=[john | {"extensions": extensions}]))
         assert unwell(found) == expected, extensions
+    found = await examine(settings(lab, users=[], queues=[]))
+    assert unwell(found) == {"extensions": Level.WARNING}
+    assert '"0003*210"' in the(found, "extensions").remedy
     found = await examine(settings(lab, queues=[{"name": "sales", "extension": "0003*900"}]))
     assert unwell(found) == {"queues": Level.PROBLEM}
     found = await examine(settings(lab, users=[john], pbx={"channel": "SIP/{extension}"}))
