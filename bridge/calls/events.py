@@ -11,7 +11,7 @@ Headers = Mapping[str, str | list[str]]
 LIVE = frozenset({
     "Newchannel", "Newstate", "Rename", "NewCallerid", "NewConnectedLine", "Hangup",
     "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold", "Pickup",
-    "ParkedCall", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut",
+    "ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut",
     "QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "DeviceStateChange",
 })  # fmt: skip
 """What a running PBX announces."""

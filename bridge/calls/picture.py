@@ -88,6 +88,7 @@ class Picture:
             "Unhold": self._unhold,
             "Pickup": self._pickup,
             "ParkedCall": self._parkedcall,
+            "ParkedCallSwap": self._parkedcall,
             "UnParkedCall": self._unparked,
             "ParkedCallGiveUp": self._unparked,
             "ParkedCallTimeOut": self._unparked,

@@ -335,6 +335,10 @@ class Pbx:
         self.say("ParkedCall", self._slot(slot))
         return slot
 
+    def tells_swap(self, slot: Slot) -> None:
+        """Say that a channel has taken another's place in a slot."""
+        self.say("ParkedCallSwap", self._slot(slot))
+
     def unpark(self, slot: Slot, event: str, retriever: Chan | None = None) -> None:
         """Free a slot: UnParkedCall, ParkedCallGiveUp or ParkedCallTimeOut."""
         del self.slots[slot.space]

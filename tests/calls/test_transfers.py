@@ -1,7 +1,8 @@
 """Transfers: the call keeps its id, and is at the new place."""
 
 from bridge.grammar import CallId
-from calls.checks import drawn, planned, shown
+from calls.checks import differences, drawn, planned, shown
+from calls.pbx import UP
 from calls.story import Story
 
 FIRST = CallId.of("1795465922.0")
@@ -87,3 +88,20 @@ def test_the_called_phones_forward() -> None:
         ("00", "0003*100", "0003*808"),
         ("03", "0003*210", "0003*808"),
     ]
+
+
+def test_by_who_is_parked() -> None:
+    """Whoever he is sent to takes his slot: parked there, by the same parker, to a bridge started now as well."""
+    story = Story()
+    caller = story.parks_himself("0003*100")
+    (slot,) = story.slots.values()
+    callee = story.new("PJSIP/0003*211", UP, linkedid=caller.linkedid, number="0003*211")
+    story.leave(caller)
+    story.enter(callee, story.lot())
+    slot.parkee = callee
+    story.tells_swap(slot)
+    story.hang_up(caller)
+    assert differences(story.live, story.fresh()) == []
+    (call,) = story.live.calls()
+    (leg,) = call.legs
+    assert (leg.extension, leg.parked_pos, leg.waiting) == ("0003*211", "701", True)

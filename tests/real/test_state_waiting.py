@@ -78,6 +78,38 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(lab: Lab, bridg
     await talks(lab, caller, "210", "024")
 
 
+async def test_whom_a_parked_party_sends_on_has_the_slot_and_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """210 was parked by 100, and transfers himself to 101, who sits in that slot then: one call, taken there.
+
+    Asterisk does so only where at least three are in the lot.
+    """
+    await talk(lab)
+    await lab["102"].dial(PARK_ME)
+    await lab.wait_waiting("102", "Park")
+    call = await shows(bridge, "0003*210", TALK, "55")
+    await lab["100"].transfer(PARKING)
+    await sits(bridge, "0003*210", call["id"])
+    await lab["210"].transfer("0003*101")
+    await lab["101"].accept(await rings(lab, "101"))
+    view_id = await sits(bridge, "0003*101", call["id"])
+    await agree(lab, bridge)
+    await take(lab, bridge, "0003*101", call["id"], view=view_id)
+    await only(lab, {"101", "024"}, {"102"})
+    await agree(lab, bridge)
+
+
+async def sits(bridge: Bridge, extension: str, id_: str) -> str:
+    """Wait until an extension's phone is alone in a call, in slot 703, parked by 100; return its view's id."""
+
+    async def so() -> str:
+        call = await bridge.call(extension)
+        (first, *more) = call["phoneCallView"]
+        told = call["id"], first["extension"], first.get("parkedPos"), first.get("parkedBy")
+        return first["id"] if not more and told == (id_, extension, 703, "0003*100") else ""
+
+    return await until(so, f"{extension} sits in the slot")
+
+
 async def test_the_right_one_of_three_in_a_lot_is_taken(lab: Lab, bridge: Bridge) -> None:
     """Three strangers parked in one lot are three calls; one is taken, two stay in their slots."""
     for number in ("100", "101", "102"):

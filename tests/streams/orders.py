@@ -32,7 +32,9 @@ from operator import itemgetter
 from bridge.calls import RESYNC, Headers, text
 from recorded.telling import MOMENT
 
-_PARKING = frozenset({"ParkedCall", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut"})
+_PARKING = frozenset(
+    {"ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut"}
+)
 _ROWS = frozenset({
     "Status", "StatusComplete", "BridgeListItem", "BridgeListComplete", "ParkedCallsComplete", "QueueEntry",
     "QueueStatusComplete", "DeviceStateListComplete",
