@@ -108,7 +108,8 @@ def create_app(
 
     def is_phone(extension: Extension) -> bool:
         endpoint = endpoints.endpoint(extension)
-        return endpoint is not None and endpoint in devices
+        # Others than chan_pjsip list a phone only once its state has changed: whether it exists is asked at its pickup.
+        return endpoint is not None and (endpoint in devices or not endpoint.startswith("PJSIP/"))
 
     def phones() -> Iterator[Extension]:
         return (phone for device in devices if (phone := endpoints.of_device(device)) and is_phone(phone))

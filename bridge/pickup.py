@@ -562,6 +562,7 @@ class Pickups:
             if not loaded:
                 raise PbxUnavailable(self._missing_context())
         try:
+            await self._check_exists(request.send_call_to, endpoint)
             peer = await self._pbx.getvar("BRIDGEPEER", planned.source)
             caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
         except Refused as error:
@@ -606,18 +607,34 @@ class Pickups:
             "extensions.conf, then core reload"
         )
 
+    async def _check_exists(self, extension: Extension, endpoint: str) -> None:
+        """Ask for a phone that Asterisk does not list.
+
+        chan_pjsip lists all, chan_sip those alone whose state has changed since Asterisk started (seen on 16.28): and
+        one that it does not know it would take for a host on the Internet.
+        """
+        if endpoint.startswith("PJSIP/") or endpoint in self._picture.devices:
+            return
+        if await self._pbx.getvar(f"DEVICE_STATE({endpoint})") == "INVALID":
+            raise SendCallToInvalid(f"{extension} is no phone that this PBX knows")
+
     async def _own_caller_id(self, extension: Extension, endpoint: str) -> CallerId:
         """The endpoint's own caller id; its number where it has none that can be passed on.
 
         Without any the phone would show Anonymous (seen on 22.10).
         """
         technology, _, name = endpoint.partition("/")
-        if technology == "PJSIP":
-            try:
+        try:
+            if technology == "PJSIP":
                 told = await self._pbx.getvar(f"PJSIP_ENDPOINT({name},callerid)")
                 return CallerId.parse(told.replace('"', "").replace("\\", ""))
-            except (Refused, GrammarError):
-                pass
+            if technology == "SIP":
+                shown, number = [
+                    await self._pbx.getvar(f"SIPPEER({name},callerid_{part})") for part in ("name", "num")
+                ]
+                return CallerId.parse(f"{shown} <{number}>")
+        except (Refused, GrammarError):
+            pass
         return CallerId("", Number.parse(extension))
 
 

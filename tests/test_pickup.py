@@ -13,6 +13,7 @@ import structlog
 from bridge import pickup
 from bridge.ami import LinkDown, NoAnswer, Refused
 from bridge.calls import PickupStatus
+from bridge.endpoints import Endpoints
 from bridge.grammar import CallerId, CallId, Extension, Number, PickupId
 from bridge.pickup import (
     Conflict,
@@ -21,6 +22,7 @@ from bridge.pickup import (
     PickupError,
     PickupRequest,
     PickupResult,
+    Pickups,
     SendCallToInvalid,
     SendCallToUnavailable,
     may_pick_up,
@@ -154,6 +156,39 @@ async def test_the_new_phones_own_caller_id(own: str, shown: str) -> None:
     bridge.variables["PJSIP_ENDPOINT(0003*024,callerid)"] = own
     await bridge.picks_up()
     assert str(bridge.did()[0][1].caller) == shown
+
+
+async def test_a_phone_of_chan_sip_is_asked_for_by_its_own_functions() -> None:
+    """Whether it exists, as it may be in no list, and by its peer what it is called; then it is rung."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.pickups = Pickups(
+        bridge.picture, bridge, Endpoints.from_settings("SIP/{extension}"), "uapi-pickup"
+    )
+    bridge.variables |= {
+        "DEVICE_STATE(SIP/0003*024)": "UNAVAILABLE",
+        "SIPPEER(0003*024,callerid_name)": "Ext 024",
+        "SIPPEER(0003*024,callerid_num)": "0003*024",
+    }
+    await bridge.picks_up()
+    originate = bridge.did()[0][1]
+    assert (originate.endpoint, str(originate.caller)) == ("SIP/0003*024", "Ext 024 <0003*024>")
+
+
+async def test_a_phone_that_chan_sip_does_not_know_is_not_rung() -> None:
+    """It would take the name for that of a host."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    bridge.pickups = Pickups(
+        bridge.picture, bridge, Endpoints.from_settings("SIP/{extension}"), "uapi-pickup"
+    )
+    bridge.variables["DEVICE_STATE(SIP/0003*024)"] = "INVALID"
+    with pytest.raises(SendCallToInvalid, match="0003\\*024 is no phone that this PBX knows"):
+        await bridge.picks_up()
+    assert bridge.did() == []
+    bridge.picture.devices["SIP/0003*024"] = "NOT_INUSE"
+    await bridge.picks_up()
+    assert len(bridge.did()) == 1
 
 
 async def test_few_questions() -> None:

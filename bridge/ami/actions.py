@@ -27,7 +27,7 @@ _NAME = r"[A-Za-z][A-Za-z0-9_]{0,63}"
 _NEW_VARIABLE = re.compile(_NAME)
 _WRITABLE = re.compile(rf"{_NAME}|CHANNEL\([a-z_]{{1,40}}\)")
 _READABLE = re.compile(
-    rf"{_NAME}|(?:CDR|CHANNEL|CHANNEL_EXISTS|DEVICE_STATE|DIALPLAN_EXISTS|PJSIP_DIAL_CONTACTS|PJSIP_ENDPOINT)"
+    rf"{_NAME}|(?:CDR|CHANNEL|CHANNEL_EXISTS|DEVICE_STATE|DIALPLAN_EXISTS|PJSIP_DIAL_CONTACTS|PJSIP_ENDPOINT|SIPPEER)"
     r"\([A-Za-z0-9_./@*#+:;,=-]{1,200}\)"
 )
 # A `Variable: a=b` header is split at commas, and loses quotes and backslashes (seen on 16.28 and 22.10).

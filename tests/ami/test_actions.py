@@ -131,7 +131,8 @@ def test_questions_about_one_channel() -> None:
         ("AllVariables", "false"),
     )
     assert born.rows
-    assert getvar("PJSIP_ENDPOINT(0003*024,callerid)").channel == ""
+    for own in ("PJSIP_ENDPOINT(0003*024,callerid)", "SIPPEER(0003*024,callerid_name)"):
+        assert getvar(own).channel == ""
 
 
 def test_what_is_usual_fits_ami() -> None:

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from lab import launch, root
 from lab.ports import free_port, free_sip_port, until
@@ -81,6 +81,7 @@ class Asterisk:
         sip: tuple[str, int] = ("127.0.0.1", 0),
         conf: Path | None = None,
         endpoint: str = "0003*100",
+        driver: Literal["PJSIP", "SIP"] = "PJSIP",
     ) -> None:
         """Describe the instance; ``start`` brings it up.
 
@@ -98,6 +99,7 @@ class Asterisk:
             conf: Somebody else's whole configuration instead of the product's and the lab's. It is left as it is but
                 for the directories and the ports of ``[transport-udp]`` and the manager; it has the lab's witness.
             endpoint: One that it knows once it has booted.
+            driver: SIP takes chan_sip in the place of chan_pjsip, where Asterisk still has it (16).
         """
         self.version = version
         self.systemname = systemname
@@ -111,6 +113,7 @@ class Asterisk:
         self._sip = sip
         self._conf = conf
         self._endpoint = endpoint
+        self.driver = driver
         self.host = "127.0.0.1"
         self.sip_port = 0
         self.ami_port = 0
@@ -167,7 +170,8 @@ class Asterisk:
             )  # one that comes very early is never answered
             if "fully booted" not in said:
                 return False
-            return self._endpoint in await self.cli("pjsip show endpoints") and self._listens()
+            show = "pjsip show endpoints" if self.driver == "PJSIP" else "sip show peers"
+            return self._endpoint in await self.cli(show) and self._listens()
         except OSError:
             return False
 
@@ -299,6 +303,16 @@ class Asterisk:
                 rows.append(ChannelRow(name, context, exten, state, application, data, *parts[-2:]))
         return sorted(rows, key=lambda row: [int(part) for part in re.findall(r"\d+", row.uniqueid)])
 
+    async def knows(self, extension: str, address: str, port: int) -> bool:
+        """Whether an extension's phone is registered from there."""
+        if self.driver == "SIP":
+            contacts = await self.cli("database show SIP/Registry")
+            return (
+                re.search(rf"/{re.escape(extension)}\s*: {re.escape(address)}:{port}:", contacts) is not None
+            )
+        contacts = await self.cli("database show registrar/contact")
+        return f'"uri":"sip:{extension}' in contacts and f"@{address}:{port}" in contacts
+
     async def reload(self, module: str = "") -> str:
         """``core reload``, or ``module reload`` of one."""
         return await self.cli(f"module reload {module}" if module else "core reload")
@@ -364,11 +378,16 @@ astlogdir => {inside}/log
     def _copy_ours(self, etc: Path) -> None:
         """The product's configuration with the lab's additions."""
         shutil.copytree(PRODUCT_CONF, etc)
-        for overlay in (LAB_CONF, LAB_CONF.with_name(f"conf-{self.version}")):
+        overlays = [LAB_CONF, LAB_CONF.with_name(f"conf-{self.version}")]
+        if self.driver == "SIP":
+            overlays.append(LAB_CONF.with_name("conf-sip"))
+        for overlay in overlays:
             for path in sorted(overlay.rglob("*.conf")):
                 _append(etc / path.relative_to(overlay), path.read_text())
         for name, text in self._files.items():
             _append(etc / name, text)
+        if self.driver == "SIP":
+            _without_pjsip(etc)
         self._name_things(etc)
 
     def _name_things(self, etc: Path) -> None:
@@ -383,10 +402,13 @@ astlogdir => {inside}/log
             self._options["asterisk.conf", "options", "systemname"] = self.systemname
 
     def _ports(self) -> dict[tuple[str, str, str], str]:
-        ports = {
-            ("pjsip.conf", "transport-udp", "bind"): f"{self._sip[0]}:{self.sip_port}",
-            ("manager.conf", "general", "port"): str(self.ami_port),
-        }
+        manager = {("manager.conf", "general", "port"): str(self.ami_port)}
+        if self.driver == "SIP":
+            return manager | {
+                ("sip.conf", "general", "udpbindaddr"): f"{self._sip[0]}:{self.sip_port}",
+                ("sip.conf", "trunk", "port"): str(self.trunk_port),
+            }
+        ports = manager | {("pjsip.conf", "transport-udp", "bind"): f"{self._sip[0]}:{self.sip_port}"}
         trunk = {("pjsip.conf", "provider", "contact"): f"sip:127.0.0.2:{self.trunk_port}"}
         return ports | (trunk if self._conf is None else {})
 
@@ -406,6 +428,17 @@ def _with_option(text: str, section: str, key: str, value: str) -> str:
     body = text[head.end() : end.start() if end else len(text)]
     body = re.sub(rf"^{re.escape(key)}\s*=.*\n?", "", body, flags=re.MULTILINE)
     return f"{text[: head.end()]}\n{key} = {value}{body}{text[end.start() :] if end else ''}"
+
+
+def _without_pjsip(etc: Path) -> None:
+    """Take chan_pjsip out of the configuration, and ring phones by chan_sip; the bridge's own files stay as they are."""
+    modules = etc / "modules.conf"
+    kept = [line for line in modules.read_text().splitlines() if "pjsip" not in line.partition(";")[0]]
+    modules.write_text("\n".join(kept) + "\n")
+    (etc / "pjsip.conf").unlink()
+    for name in ("extensions.conf", "extensions.d/lab.conf", "extensions.d/test.conf", "queues.conf"):
+        path = etc / name
+        path.write_text(path.read_text().replace("PJSIP/", "SIP/"))
 
 
 def _own(folder: Path, inside: Path) -> None:

@@ -168,8 +168,7 @@ class Phone:
         """Wait until Asterisk has a contact for the extension that is this very phone."""
 
         async def known() -> bool:
-            contacts = await self.asterisk.cli("database show registrar/contact")
-            return f'"uri":"sip:{self.extension}' in contacts and f"@{self.address}:{self.port}" in contacts
+            return await self.asterisk.knows(self.extension, self.address, self.port)
 
         await until(known, f"Asterisk knows {self}", timeout=timeout)
 
