@@ -98,6 +98,14 @@ mcp-voipnow: ## Fetch and build VoipNow's own client, for its test (git, npm; MC
 	[ -d .mcp-voipnow ] || git clone --quiet --depth 1 $(MCP_REPOSITORY) .mcp-voipnow
 	cd .mcp-voipnow/calls && npm ci --no-audit --no-fund && npm run build
 
+.PHONY: fuzz-ami
+fuzz-ami: $(READY) ## Hostile streams of AMI against reader, core and service (SECONDS=600, SEED=)
+	PYTHONPATH=tests:. $(BIN)/python -m streams.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+.PHONY: soak-calls
+soak-calls: $(READY) ## A million calls through the service at full speed, without Asterisk (CALLS=1000000)
+	PYTHONPATH=tests:. $(BIN)/python -m streams.soak --calls $(or $(CALLS),1000000)
+
 .PHONY: images
 images: $(READY) ## Build both images, run docker-compose.yml with them; no engine needed (root, five to ten minutes)
 	PYTHON=$(BIN)/python tools/images.sh $(ARGS)

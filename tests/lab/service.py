@@ -143,7 +143,7 @@ class Bridge:
             base_url=self.url, timeout=70, event_hooks={"response": [_without_the_company]}
         )
         if config is None:
-            text = _config(ami, self.port, context) + more
+            text = configuration(ami, self.port, context) + more
         else:
             text = config.replace("{port}", str(self.port)).replace("{ami_port}", str(ami.port))
         self.config.write_text(text)
@@ -354,7 +354,8 @@ def _authorized(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _config(ami: AmiLogin, port: int, context: str) -> str:
+def configuration(ami: AmiLogin, port: int = 8080, context: str = "uapi-pickup") -> str:
+    """The lab's bridge.toml."""
     apps = "".join(
         f'\n[[apps]]\nid = "{app}"\nuser = "{user}"\ntokens_sha256 = ["{hashlib.sha256(token.encode()).hexdigest()}"]\n'
         for app, (user, token) in _APPS.items()

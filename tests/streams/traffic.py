@@ -235,6 +235,10 @@ class Traffic:
             told.append(self._goes_on(self.rng.choice(self._plays)))
         return b"".join(told)
 
+    def stop(self) -> None:
+        """Let all calls be over, and tell nobody."""
+        self._plays.clear()
+
     def _begins(self) -> None:
         made_of = mould(self.rng.choice(self.kinds))
         self._instances += 1
