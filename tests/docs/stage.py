@@ -280,10 +280,11 @@ class Stage:
         inside, folder = root.root(asterisk.version), asterisk.folder
         run = f"/usr/sbin/asterisk -C /lab/{folder.name}/etc/asterisk.conf"
         self._program("asterisk", f'exec chroot {inside} {run} "$@"')
-        owner = (folder / "etc").stat()
+        owner, port = (folder / "etc").stat(), self._url.rpartition(":")[2]
         self._words = {
             "/etc/asterisk": str(folder / "etc"),
             "-o asterisk -g asterisk": f"-o {owner.st_uid} -g {owner.st_gid}",
-            "uapi-bridge serve": f"BRIDGE_HTTP__PORT={self._url.rpartition(':')[2]} uapi-bridge serve",
+            "uapi-bridge serve": f"BRIDGE_HTTP__PORT={port} BRIDGE_AMI__PORT={asterisk.ami_port} uapi-bridge serve",
+            "uapi-bridge doctor": f"BRIDGE_AMI__PORT={asterisk.ami_port} uapi-bridge doctor",
             "uapi-bridge init ": f"uapi-bridge init --ami-port {asterisk.ami_port} ",
         }
