@@ -131,7 +131,9 @@ class Metrics:
 
     def on_event(self, event: Headers) -> None:
         """Count an AMI event."""
-        name = text(event, "Event")
+        name = event.get("Event")
+        if not isinstance(name, str):
+            return
         self._events[name] = self._events.get(name, 0) + 1
         if name in ("Newchannel", "Newstate") and text(event, "Uniqueid").startswith("uapi-"):
             id_ = PickupId.maybe(text(event, "Uniqueid"))

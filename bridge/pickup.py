@@ -195,7 +195,7 @@ class Pickups:
             self._look(pickup)
             self._tell(pickup, at)
             self._wake()
-        if text(event, "Event") == "OriginateResponse" and text(event, "Response") == "Failure":
+        if event.get("Event") == "OriginateResponse" and text(event, "Response") == "Failure":
             attempt = self._by_action.get(text(event, "ActionID"))
             if attempt:
                 attempt.failed = True
