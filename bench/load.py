@@ -1,14 +1,22 @@
 """Pickups by the second beside calls by the second: whether any fails, and what the service takes of the processor."""
 
 import asyncio
+import contextlib
 import json
 import os
+import statistics
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench import sipp
 from bench.measure import Measured
-from lab import Bridge, Lab
+from bridge import logs
+from bridge.app import create_app
+from bridge.settings import load as load_settings
+from bridge.uapi import Server
+from lab import Bridge, Lab, until
 from lab.service import JOHN
 
 _RINGS, _NEW, _TALKER = "0003*150", "0003*160", "0003*170"
@@ -24,44 +32,19 @@ def load(rounds: int) -> Measured:
 
 
 async def _load(seconds: int) -> Measured:
-    sipp.allow_many_files()
-    ports = {extension: sipp.free_phone_port() for extension in (_RINGS, _NEW, _TALKER)}
-    text = "".join(sipp.phone(extension, port) for extension, port in (ports | {sipp.CALLER: 9}).items())
-    lab = Lab(phones=(), company=False, options=sipp.FILES, files={"pjsip.conf": text})
-    async with (
-        lab,
-        Bridge(lab.asterisk.ami) as bridge,
-        sipp.Sipp("rings", port=ports[_RINGS]),
-        sipp.Sipp("uas", port=ports[_NEW]),
-        sipp.Sipp("uas", port=ports[_TALKER]),
-    ):
-        await lab.ami.close()  # who would only be told of all these calls
-        picker = _Picker(bridge)
-        picking = asyncio.create_task(picker.run())
-        await picker.listening.wait()
-        sip_port = lab.asterisk.sip_port
+    async with _office() as (lab, ports), Bridge(lab.asterisk.ami) as bridge, _phones(ports):
         before = _cpu(bridge.pid), _cpu(lab.asterisk.pid)
-        calls = CALLS_A_SECOND * seconds
-        async with (
-            sipp.callers(sip_port, _TALKER, rate=CALLS_A_SECOND, calls=calls, talk=2) as plain,
-            sipp.callers(
-                sip_port, _RINGS, rate=PICKUPS_A_SECOND, calls=PICKUPS_A_SECOND * seconds, talk=5
-            ) as picked,
-        ):
-            statuses = await asyncio.gather(plain.wait(), picked.wait())
-            errors = (plain.errors() + picked.errors())[-1000:]
+        picker, statuses, errors = await _calls(lab, bridge, seconds)
         after = _cpu(bridge.pid), _cpu(lab.asterisk.pid)
-        picking.cancel()
-        await asyncio.gather(*picker.tasks)
     measured = Measured("CPU s", [after[0] - before[0]], [after[1] - before[1]])
     wrong = [answer for answer in picker.answers if answer != "200"]
     picked_up = len(picker.answers) - len(wrong)
     measured.notes = {
         "pickups": len(picker.answers),
         "failed pickups": len(wrong),
-        "calls": calls,
+        "calls": CALLS_A_SECOND * seconds,
         "SIPp's exit statuses": statuses,
-        "pickup until both are bridged, p50 ms": round(sorted(picker.times)[len(picker.times) // 2] * 1000),
+        "pickup until both are bridged, p50 ms": round(statistics.median(picker.times) * 1000),
     }
     if wrong or any(statuses) or picked_up != PICKUPS_A_SECOND * seconds:
         measured.failed = (
@@ -69,6 +52,83 @@ async def _load(seconds: int) -> Measured:
             f" SIPp ended with {statuses} {errors}"
         )
     return measured
+
+
+async def in_this_process(seconds: int) -> None:
+    """The same with the service in this very process, to look at it from within."""
+    with Path(os.devnull).open("w") as nowhere:
+        logs.configure("info", nowhere)
+        await _in_this_process(seconds)
+
+
+async def _in_this_process(seconds: int) -> None:
+    async with _office() as (lab, ports), _phones(ports):
+        described = Bridge(lab.asterisk.ami)
+        settings = load_settings(described.config, {})
+        inside = create_app(settings)
+        server = Server(
+            inside.asgi,
+            http=settings.http,
+            limits=settings.limits,
+            draining=inside.draining,
+            on_drain=lambda _: None,
+            on_listening=lambda _: None,
+        )
+        serving = asyncio.create_task(server.serve())
+
+        async def up() -> bool:
+            return server.started and inside.link.state.up
+
+        await until(up, "the service is up")
+        await _calls(lab, described, seconds)
+        server.should_exit = True
+        await serving
+        await described.close()
+
+
+@asynccontextmanager
+async def _office() -> AsyncIterator[tuple[Lab, dict[str, int]]]:
+    """Asterisk, and the ports of the phones that SIPp plays."""
+    sipp.allow_many_files()
+    ports = {extension: sipp.free_phone_port() for extension in (_RINGS, _NEW, _TALKER)}
+    text = "".join(sipp.phone(extension, port) for extension, port in (ports | {sipp.CALLER: 9}).items())
+    async with Lab(phones=(), company=False, options=sipp.FILES, files={"pjsip.conf": text}) as lab:
+        await lab.ami.close()  # who would only be told of all these calls
+        yield lab, ports
+
+
+@asynccontextmanager
+async def _phones(ports: Mapping[str, int]) -> AsyncIterator[None]:
+    async with (
+        sipp.Sipp("rings", port=ports[_RINGS]),
+        sipp.Sipp("uas", port=ports[_NEW]),
+        sipp.Sipp("uas", port=ports[_TALKER]),
+    ):
+        yield
+
+
+async def _calls(lab: Lab, bridge: Bridge, seconds: int) -> tuple["_Picker", list[int], str]:
+    """Let both kinds of calls come for so many seconds.
+
+    Returns:
+        Who picked up, and how the two callers ended, in a number and in words.
+    """
+    picker = _Picker(bridge)
+    picking = asyncio.create_task(picker.run())
+    await picker.listening.wait()
+    sip_port = lab.asterisk.sip_port
+    calls, pickups = CALLS_A_SECOND * seconds, PICKUPS_A_SECOND * seconds
+    async with (
+        sipp.callers(sip_port, _TALKER, rate=CALLS_A_SECOND, calls=calls, talk=2) as plain,
+        sipp.callers(sip_port, _RINGS, rate=PICKUPS_A_SECOND, calls=pickups, talk=5) as picked,
+    ):
+        statuses = await asyncio.gather(plain.wait(), picked.wait())
+        errors = (plain.errors() + picked.errors())[-1000:] if any(statuses) else ""
+    await asyncio.gather(*picker.tasks)
+    picking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await picking
+    return picker, list(statuses), errors
 
 
 class _Picker:
