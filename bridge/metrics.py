@@ -4,6 +4,7 @@ The service calls the hooks; nothing here changes what it does. Times are our ow
 off, so that they say what a caller of the API would have noticed.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -96,6 +97,7 @@ class Metrics:
         Gauge("uapi_event_listeners", "Streams of events that are open.", registry=registry).set_function(
             listeners
         )
+        Gauge("uapi_tasks", "Tasks of the event loop that are not over.", registry=registry).set_function(_tasks)
         self._pickups = Counter(
             "uapi_pickups",
             "Pickups of this PBX by outcome, those of other bridges included.",
@@ -228,6 +230,13 @@ class _Events(Collector):
         for name, count in self._counts.items():
             family.add_metric([name], count)
         yield family
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0  # nobody runs here
 
 
 class TimedPickups:

@@ -1,5 +1,6 @@
 """The metrics: each counts what it says, and dashboard and alerts name only what there is."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -70,6 +71,19 @@ def test_what_is_true_now_is_read_when_it_is_asked_for(watched: Watched) -> None
     watched.calls, watched.listening, watched.behind = 0, 0, 0.0
     assert [watched.value(name) for name in names] == [0, 0, 0.0]
     assert watched.value("uapi_bridge_info", version=__version__) == 1
+
+
+@pytest.mark.anyio
+async def test_tasks_are_those_that_run_now(watched: Watched) -> None:
+    """One that nobody ends is seen; and outside of the service there is none."""
+    before = watched.value("uapi_tasks")
+    left = asyncio.create_task(asyncio.Event().wait())
+    assert watched.value("uapi_tasks") == before + 1
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    assert watched.value("uapi_tasks") == before
+    assert await asyncio.to_thread(watched.value, "uapi_tasks") == 0
 
 
 def test_events_are_counted_by_name(watched: Watched) -> None:
