@@ -10,8 +10,8 @@ from typing import Self
 
 from lab import launch
 
-PATIENCE = 30.0
-"""Seconds for a command; only the demo comes near, on a machine that is busy."""
+PATIENCE = 60.0
+"""Seconds for a command, and for what happens around it; only a machine that is very busy comes near."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from docs import layouts
 from docs.likeness import Names
 from docs.office import CONFIG
 from docs.pages import REPOSITORY, Block
-from docs.shell import Said, Shell
+from docs.shell import PATIENCE, Said, Shell
 from lab import Asterisk, Bridge, Lab, free_port, root, until
 from lab.numbers import PARKING
 from lab.service import JOHN
@@ -150,10 +150,14 @@ class Stage:
             self._meanwhile.append(asyncio.create_task(self._do(text)))
 
     async def settle(self) -> None:
-        """Wait for what was to happen meanwhile."""
+        """Wait for what was to happen meanwhile.
+
+        Raises:
+            TimeoutError: It did not.
+        """
         tasks, self._meanwhile = self._meanwhile, []
         for task in tasks:
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, PATIENCE)
 
     async def _do(self, text: str) -> None:
         for pattern, do in self._directions():
@@ -187,15 +191,15 @@ class Stage:
 
     async def _answers(self, phone: str) -> None:
         if not self._phone(phone).live:
-            await self._phone(phone).wait_for_ring(20)
+            await self._phone(phone).wait_for_ring(PATIENCE)
         await self._phone(phone).accept()
 
     async def _declines(self, phone: str) -> None:
-        await self._phone(phone).wait_for_ring(20)
+        await self._phone(phone).wait_for_ring(PATIENCE)
         await self._phone(phone).decline()
 
     async def _rings(self, phone: str) -> None:
-        await self._phone(phone).wait_for_ring(20)
+        await self._phone(phone).wait_for_ring(PATIENCE)
 
     async def _talk(self, one: str, other: str) -> None:
         await self.lab.wait_together(one, other)
@@ -207,6 +211,7 @@ class Stage:
 
     async def _parks(self, phone: str, other: str) -> None:
         await self._phone(phone).transfer(PARKING)
+        await self._seen(other, "5", "parked")
         for call in self._phone(phone).live:
             await self._phone(phone).hangup(call)
         await self._seen(other, "5", "parked", views=1)
@@ -215,7 +220,7 @@ class Stage:
         await self._phone(phone).hangup()
 
     async def _when_it_rings(self, phone: str, then: str) -> None:
-        await self._phone(phone).wait_for_ring(20)
+        await self._phone(phone).wait_for_ring(PATIENCE)
         await self._do(then)
 
     async def _when_it_says(self, word: str, then: str) -> None:
