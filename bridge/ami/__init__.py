@@ -3,11 +3,13 @@
 from bridge.ami.actions import Originate, Request, context_exists, getvar
 from bridge.ami.connection import Connection, Timing
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
+from bridge.ami.forms import READ
 from bridge.ami.link import Link, LinkState
 from bridge.ami.recording import Head, Recorder, RecordingError, read
 from bridge.ami.versions import originate_runs_code
 
 __all__ = [
+    "READ",
     "AmiError",
     "Connection",
     "Head",

@@ -9,9 +9,11 @@ way as events, so whoever has the answer to a list has had its rows, too.
 
 import asyncio
 import contextlib
+import math
+import secrets
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Self
@@ -23,8 +25,9 @@ from panoramisk.message import Message
 
 from bridge.ami.actions import Request
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
+from bridge.ami.forms import EVERYTHING
 from bridge.ami.protocol import QUIET, Decoder, Wire
-from bridge.calls import WANTED, Headers
+from bridge.calls import ANSWERS, WANTED, Headers, begins, whole
 
 log = structlog.get_logger()
 
@@ -45,6 +48,12 @@ _SLICE = 256
 _LATEST = 1e11
 _SHUTTING_DOWN = "The PBX is shutting down."
 _LOST = "The connection to the PBX was lost."
+
+_JUST_BEFORE = 10.0
+"""Seconds within which a PBX that has said so is gone."""
+
+_LONGEST_PIECES = 1 << 14
+"""Characters of an event that came in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,7 @@ class Connection:
         clock: Callable[[], float],
         timing: Timing,
         also: frozenset[str] = frozenset(),
+        read: Mapping[str, frozenset[str]] = EVERYTHING,
     ) -> None:
         self._on_event = on_event
         self._clock = clock
@@ -123,7 +133,13 @@ class Connection:
         self._closing = False
         self._rows: dict[str, float] = {}
         self._numbers = count(1)
-        self._decode = Decoder()
+        self._secret = secrets.token_hex(4)
+        """In all ActionIDs, so that nobody can make up an answer."""
+        self._pieces = ""
+        """An event of which something is missing yet."""
+        self._shutdown = -math.inf
+        """When Asterisk has said that it shuts down, by the event loop's clock."""
+        self._decode = Decoder(read)
         self._wire = Wire(WANTED | also | {"Shutdown"}, self._received, self._closed)
         self._manager: Any = None
         self.gone: asyncio.Future[str] = self._loop.create_future()
@@ -141,6 +157,7 @@ class Connection:
         clock: Callable[[], float],
         timing: Timing,
         also: frozenset[str] = frozenset(),
+        read: Mapping[str, frozenset[str]] = EVERYTHING,
     ) -> Self:
         """Connect and log in.
 
@@ -154,12 +171,13 @@ class Connection:
             clock: Seconds since the epoch.
             timing: How long to wait.
             also: Names of events that are wanted beside those of the core.
+            read: Which headers are read of the events named here; of all others all are.
 
         Raises:
             LinkDown: nobody is there, or it is no Asterisk, or it says nothing.
             Refused: the login was not accepted.
         """
-        self = cls(on_event, clock, timing, also)
+        self = cls(on_event, clock, timing, also, read)
         self._manager = _Manager(
             host=host,
             port=port,
@@ -214,7 +232,7 @@ class Connection:
         """
         if self.gone.done():
             raise LinkDown(self.gone.result())
-        action_id = request.action_id or f"{request.name}/{next(self._numbers)}"
+        action_id = request.action_id or f"{request.name}/{next(self._numbers)}-{self._secret}"
         headers: dict[str, Any] = {"Action": request.name, "ActionID": action_id}
         for name, value in request.headers:
             headers[name] = [*headers[name], value] if name in headers else [value]
@@ -315,33 +333,79 @@ class Connection:
         if self._draining:
             self._loop.call_soon(self._drain)
         elif self._closing:
-            self._lose(_LOST)
+            self._lose(self._lost)
 
     def _take(self, message: str, at: float) -> None:
         try:
-            headers = self._decode(message)
+            headers = None if self._pieces else self._decode.known(message)
+            if headers is None and (headers := self._put_together(message)) is None:
+                return
             name = headers.get("Event")
             # An answer may repeat somebody's text, and that may hold a line that looks like an event's.
-            if name is None or next(iter(headers)) == "Response":
+            if next(iter(headers)) == "Response":
                 self._wire.handle_message(_message(headers))
             elif name == "Shutdown":
-                self._lose(_SHUTTING_DOWN)
+                self._shutdown = self._loop.time()
             else:
-                stamp = headers.get("Timestamp")
-                self._on_event(headers, at if stamp is None else _seconds(stamp, at))
-                action_id = headers.get("ActionID")
-                if isinstance(action_id, str) and action_id in self._rows:
-                    self._rows[action_id] = self._loop.time()
-                    if name in LAST_ROWS:
-                        self._wire.handle_message(_message(headers))
+                self._hand_on(name, headers, at)
         except Exception:
             log.exception("ami.message_failed", message=message[:60].partition("\r\n")[0])
+
+    def _put_together(self, message: str) -> Headers | None:
+        """Read what is of no usual form.
+
+        Returns:
+            Its headers. None where it is no whole message: a piece of an event that has a blank line in somebody's
+            number is kept until its other pieces have come; and what somebody has written behind that blank line is
+            one of these pieces, whatever it looks like.
+        """
+        headers = self._decode.unknown(message)
+        if self._question(headers) is not None:
+            return headers
+        complete = next(iter(headers), "") in ("Event", "Response") and whole(headers)
+        if begins(headers):
+            self._pieces = "" if complete else message
+        elif self._pieces:
+            self._pieces += f"\r\n{message}"
+            if len(self._pieces) > _LONGEST_PIECES:
+                self._pieces = ""
+            headers = self._decode.unknown(self._pieces)
+            complete = "Event" in headers and whole(headers)
+            if complete:
+                self._pieces = ""
+        return headers if complete else None
+
+    def _question(self, headers: Headers) -> str | None:
+        """The ActionID of ours that this answers."""
+        action_id = headers.get("ActionID", ())
+        ids = [action_id] if isinstance(action_id, str) else action_id
+        return next((one for one in ids if one in self._rows or one in self._wire.responses), None)
+
+    def _hand_on(self, name: object, headers: Headers, at: float) -> None:
+        """Hand on an event, unless it answers what was not asked."""
+        question = None
+        if "ActionID" in headers:
+            question = self._question(headers)
+            answers = name in ANSWERS or (name in WANTED and "Privilege" not in headers)
+            if question is None and answers and name != "OriginateResponse":
+                return
+        stamp = headers.get("Timestamp")
+        self._on_event(headers, at if stamp is None else _seconds(stamp, at))
+        if question is not None and question in self._rows:
+            self._rows[question] = self._loop.time()
+            if name in LAST_ROWS:
+                self._wire.handle_message(_message(headers))
 
     def _closed(self, reason: str) -> None:
         """Called by the wire when it is over; what had been read before is still worked off unless it is bad."""
         if reason or not self._draining:
-            self._lose(reason or _LOST)
+            self._lose(reason or self._lost)
         self._closing = True
+
+    @property
+    def _lost(self) -> str:
+        """Why Asterisk has closed the connection; it may have said so just before, or somebody in its name."""
+        return _SHUTTING_DOWN if self._loop.time() - self._shutdown < _JUST_BEFORE else _LOST
 
     def _lose(self, reason: str) -> None:
         if self.gone.done():
@@ -354,8 +418,15 @@ class Connection:
 
 
 def _message(headers: Headers) -> Message:
-    """For panoramisk, which takes every value for a text."""
-    return Message({name: value if isinstance(value, str) else value[-1] for name, value in headers.items()})
+    """For panoramisk, which takes every value for a text, and an event in an answer for one."""
+    answer = "Response" in headers
+    return Message(
+        {
+            name: value if isinstance(value, str) else value[-1]
+            for name, value in headers.items()
+            if not (answer and name == "Event")
+        }
+    )
 
 
 def _refusal(answer: Message) -> AmiError:

@@ -6,9 +6,10 @@ and begins again. While `state.up` is false there is no picture to be trusted.
 
 import asyncio
 import contextlib
+import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -18,6 +19,7 @@ from bridge.ami.actions import Originate, Request
 from bridge.ami.backoff import Backoff
 from bridge.ami.connection import Connection, Timing
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
+from bridge.ami.forms import EVERYTHING
 from bridge.ami.resync import MODULES, UNKNOWN, Found, read_lists
 from bridge.ami.versions import originate_runs_code
 from bridge.calls import RESYNC, Headers
@@ -63,6 +65,7 @@ class Link:
         on_state: gets each change of `state`.
         clock: the time for events without one.
         timing: how long to wait for what.
+        read: which headers are read of the events named here, such as `READ`; of all others all are.
 
     Raises:
         ValueError: the context's name is none.
@@ -78,6 +81,7 @@ class Link:
         on_state: Callable[[LinkState], None],
         clock: Callable[[], float] = time.time,
         timing: Timing | None = None,
+        read: Mapping[str, frozenset[str]] = EVERYTHING,
     ) -> None:
         self.state = LinkState()
         self._settings = settings
@@ -86,6 +90,7 @@ class Link:
         self._on_state = on_state
         self._clock = clock
         self._timing = timing or Timing()
+        self._read_of = read
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None) if settings.tls else None
         self._connection: Connection | None = None
         self._resyncing = asyncio.Lock()
@@ -165,6 +170,7 @@ class Link:
             on_event=self._on_event,
             clock=self._clock,
             timing=self._timing,
+            read=self._read_of,
         )
 
     async def _keep_true(self, connection: Connection) -> None:
@@ -213,7 +219,7 @@ class Link:
 
     async def _read(self, connection: Connection) -> Found:
         self._resyncs += 1
-        prefix = f"{RESYNC}-{self._resyncs}"
+        prefix = f"{RESYNC}-{self._resyncs}-{secrets.token_hex(4)}"
         settings = await connection.ask(Request("CoreSettings"))
         version = str(settings.get("AsteriskVersion", ""))
         cdr = settings.get("CoreCDRenabled") == "Yes"

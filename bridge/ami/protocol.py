@@ -11,7 +11,6 @@ header that it writes, and says nothing to panoramisk's logger, which would prin
 
 import asyncio
 import logging
-import re
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -21,7 +20,8 @@ from panoramisk.ami_protocol import AMIProtocol
 
 from bridge.ami.actions import check_headers
 from bridge.ami.errors import LinkDown
-from bridge.calls import Headers
+from bridge.ami.forms import EVERYTHING, REPEATED, Form, form
+from bridge.calls import Headers, whole
 
 LONGEST_MESSAGE = 1 << 20
 """Bytes that a message may have before its end must have come."""
@@ -30,8 +30,8 @@ _LONGEST_BANNER = 256
 _MOST_FORMS = 200
 _FORMS_OF_ONE = 3
 _LONGEST_FORM = 64
+_BEGINNINGS = ("Event: ", "Response: ")
 _BANNER = b"Asterisk Call Manager/"
-_RESPONSE = "Response: "
 
 QUIET = logging.Logger("panoramisk", logging.CRITICAL + 1)  # noqa: LOG001 -- unregistered, so that nobody can turn it on
 QUIET.addHandler(logging.NullHandler())
@@ -43,7 +43,7 @@ class BadStream(Exception):
 
 
 class Framer:
-    """Cuts the stream at its blank lines and keeps what counts: responses, and events with a wanted name."""
+    """Cuts the stream at its blank lines and leaves out events that nobody wants."""
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self._wanted = frozenset(f"Event: {name}" for name in wanted)
@@ -101,7 +101,8 @@ class Framer:
         """Look closer at a message that is not plainly an event."""
         # Some answers of Asterisk have an empty line too many, which then leads the next message.
         first = message.lstrip("\r\n").partition("\r\n")[0]
-        return first in self._wanted or first.startswith(_RESPONSE)
+        # What is neither event nor answer may be the rest of an event that a blank line has cut in two.
+        return first in self._wanted or bool(first and not first.startswith("Event: "))
 
 
 class Decoder:
@@ -112,32 +113,54 @@ class Decoder:
     the time. What does not match is read line by line.
     """
 
-    def __init__(self) -> None:
-        self._forms: dict[str, list[tuple[Callable[[str], re.Match[str] | None], list[str]]]] = {}
+    def __init__(self, read: Mapping[str, frozenset[str]] = EVERYTHING) -> None:
+        self._read = read
+        self._forms: dict[str, list[tuple[Form, list[str]]]] = {}
         self._learnt = 0
 
     def __call__(self, message: str) -> Headers:
         """Decode one message."""
-        first = message[: message.find("\r\n")]
-        for match, names in self._forms.get(first, ()):
-            values = match(message)
-            if values:
-                return dict(zip(names, values.groups(), strict=True))
+        return self.known(message) or self.unknown(message)
+
+    def known(self, message: str) -> Headers | None:
+        """Decode a message of a form that was seen before, and was whole; None for others."""
+        for known, _ in self._forms.get(message[: message.find("\r\n")], ()):
+            headers = known(message)
+            if headers:
+                return headers
+        return None
+
+    def unknown(self, message: str) -> Headers:
+        """Decode a message line by line."""
         headers = _headers(message)
-        if len(headers) < _LONGEST_FORM and len(headers) == message.count("\r\n") + 1:
-            self._learn(first, list(headers))
+        lines = message.count("\r\n") + 1
+        names = _names(headers)
+        if len(names) == lines < _LONGEST_FORM and message.startswith(_BEGINNINGS) and whole(headers):
+            self._learn(message, names)
         return headers
 
-    def _learn(self, first: str, names: list[str]) -> None:
-        """Remember the form of messages with this first line: an event's, or a row's that has an ActionID besides."""
+    def _learn(self, message: str, names: list[str]) -> None:
+        """Remember a message's form by its first line: an event's, or a row's that has an ActionID besides."""
         if self._learnt >= _MOST_FORMS:
             return
+        first = message[: message.find("\r\n")]
         forms = self._forms.setdefault(first, [])
-        if len(forms) < _FORMS_OF_ONE and all(names != known for _, known in forms):
+        if len(forms) >= _FORMS_OF_ONE or any(names == known for _, known in forms):
+            return
+        learnt = form(names, self._read.get(first.removeprefix("Event: ")))
+        if learnt and learnt(message):
             self._learnt += 1
-            forms.append(
-                (re.compile("\r\n".join(re.escape(name) + ": ([^\r]*)" for name in names)).fullmatch, names)
-            )
+            forms.append((learnt, names))
+
+
+def _names(headers: Headers) -> list[str]:
+    """The headers' names in order, one that repeats by itself as often as it does."""
+    row = headers.get(REPEATED)
+    names = list(headers)
+    if isinstance(row, list):
+        place = names.index(REPEATED)
+        names[place : place + 1] = [REPEATED] * len(row)
+    return names
 
 
 def _headers(message: str) -> dict[str, str | list[str]]:

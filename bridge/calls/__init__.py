@@ -1,7 +1,7 @@
 """The picture of live calls, made of nothing but AMI events. Pure: no I/O, no clock of its own."""
 
 from bridge.calls.channels import Pickup
-from bridge.calls.events import CDR_VARIABLES, LIVE, RESYNC, STATUS_VARIABLES, WANTED, Headers, text
+from bridge.calls.events import ANSWERS, CDR_VARIABLES, LIVE, RESYNC, STATUS_VARIABLES, WANTED, Headers, text
 from bridge.calls.model import (
     Call,
     Change,
@@ -17,8 +17,10 @@ from bridge.calls.model import (
 from bridge.calls.outlook import Outlook, left_behind, outlook
 from bridge.calls.picture import Picture
 from bridge.calls.plan import plan
+from bridge.calls.whole import begins, whole
 
 __all__ = [
+    "ANSWERS",
     "CDR_VARIABLES",
     "LIVE",
     "RESYNC",
@@ -38,8 +40,10 @@ __all__ = [
     "PickupStatus",
     "Picture",
     "Plan",
+    "begins",
     "left_behind",
     "outlook",
     "plan",
     "text",
+    "whole",
 ]

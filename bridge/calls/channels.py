@@ -16,6 +16,10 @@ DOWN, RESERVED, OFF_HOOK, DIALLING, RING, RINGING, UP, BUSY = range(8)
 """Asterisk's channel states (``enum ast_channel_state``)."""
 
 
+_NAMES = 3
+"""How many names of a channel stay known besides its latest two: a masquerade renames twice."""
+
+
 @dataclass(slots=True)
 class Parking:
     """Where and since when a channel is parked, and by whom."""
@@ -99,11 +103,17 @@ class Channel:
     queue: str = ""
     taken_by: "Channel | None" = None
     """The pickup leg that has picked this ring up."""
+    former: tuple[str, ...] = ()
+    """What it was called before: events may be older than the Rename that overtook them."""
 
     @property
     def leg(self) -> bool:
         """Whether it is a leg; a pickup's channel is one from when it is connected."""
         return self.party and (self.pickup is None or self.pickup.status is PickupStatus.CONNECTED)
+
+    def was_called(self, name: str) -> bool:
+        """Whether a name that is not its own is one it has had, its own as a zombie's, or none at all."""
+        return not name or name in self.former or name.partition("<")[0] in (self.name, *self.former)
 
     @property
     def waiting(self) -> bool:
@@ -152,6 +162,7 @@ class Board:
         """Give a channel its new name."""
         if self._locals.get(channel.name) is channel:
             del self._locals[channel.name]
+        channel.former = (channel.name, *channel.former[:_NAMES])
         channel.name = name
         channel.local = name.startswith("Local/")
         channel.party = not name.startswith(NOT_LEGS)

@@ -28,6 +28,14 @@ _STOPPED = (0, 16)
 
 _MODES = frozenset(mode.value for mode in Mode)
 
+_SUBJECTS = {
+    "DialBegin": "Dest",
+    **dict.fromkeys(
+        ("ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut"), "Parkee"
+    ),
+}
+"""What stands before the headers of the channel that an event is about, where it is not the first one."""
+
 _EARLY = 64
 """How many parked channels may be heard of before they are known."""
 
@@ -118,7 +126,7 @@ class Picture:
         if name in ANSWERS:
             self._gather(text(event, "ActionID"))
         handler = self._handlers.get(name)
-        if handler is None:
+        if handler is None or self._misnamed(name, event):
             return ()
         handler(event, at)
         # While the rows of a resync come in, a pickup may be seen before its caller is: nothing is to be made of that.
@@ -127,6 +135,18 @@ class Picture:
         stirred = [self.pickups[id_] for id_ in self._stirred if id_ in self.pickups]
         self._stirred.clear()
         return stirred
+
+    def _misnamed(self, name: str, event: Headers) -> bool:
+        """Whether an event has the id of one channel and the name of another.
+
+        The name stands before all that a caller can write, and what he has dialled before the id (see `whole`).
+        """
+        subject = _SUBJECTS.get(name, "")
+        channel = self.board.channels.get(text(event, f"{subject}Uniqueid"))
+        if channel is None or name in ANSWERS or name == "Newchannel":
+            return False
+        told = text(event, f"{subject}Channel")
+        return told != channel.name and not channel.was_called(told)
 
     def call(self, id_: CallId) -> Call | None:
         """The live call with this id."""
@@ -271,6 +291,8 @@ class Picture:
         if channel is not None:
             if channel.pickup is None or channel.name == text(event, "Channel"):
                 return
+            if number(event, "ChannelState") == RING:
+                return  # somebody's who calls, and has dialled that id
             self._gone(channel, 0)  # the only ids that come again: the earlier leg's end was lost
         channel = self._new(event, at)
         if self._gathering is not None:
@@ -320,7 +342,7 @@ class Picture:
             channel.pickup.up = True
 
     def _rename(self, event: Headers, _: float) -> None:
-        if channel := self._channel(event):
+        if (channel := self._channel(event)) and text(event, "Channel"):
             self._called(channel, text(event, "Newname"))
 
     def _called(self, channel: Channel, name: str) -> None:
@@ -495,9 +517,13 @@ class Picture:
     def _devicestate(self, event: Headers, _: float) -> None:
         device, state = text(event, "Device"), text(event, "State")
         if state == "INVALID":
-            self.devices.pop(device, None)
+            # Only an answer takes a phone away: an event as short as this could be a caller's number (see `whole`).
+            if text(event, "ActionID").startswith(RESYNC):
+                self.devices.pop(device, None)
         elif not device.startswith(NOT_LEGS):  # a Local channel's device is named after whatever was dialled
             self.devices[device] = state
+            if self._gathering is not None:
+                self._gathering.devices.add(device)
 
     # --- pickups
 
@@ -696,6 +722,8 @@ class Picture:
         self._early.clear()
         for uniqueid in list(self._missing):
             self._told_late(uniqueid, 0)
+        for device in self.devices.keys() - gathering.devices if gathering.devices else ():
+            del self.devices[device]
         for channel in list(self.board.channels.values()):
             if channel.uniqueid not in gathering.seen:
                 self._gone(channel, None)
@@ -730,6 +758,7 @@ class _Gathering:
     def __init__(self, resync: str) -> None:
         self.resync = resync
         self.seen: set[str] = set()
+        self.devices: set[str] = set()
         self.bridges: dict[str, tuple[str, str]] = {}
         self.parked: dict[str, Parking] = {}
         self.queued: dict[str, str] = {}

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from snapshots import snapshot
+
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 
 Heard = dict[str, list[str]]
@@ -21,7 +23,8 @@ def message(*headers: tuple[str, str], **more: str) -> bytes:
 
 
 def event(name: str, **headers: str) -> bytes:
-    return message(("Event", name), **headers)
+    """An event; a running one with all that Asterisk's own have."""
+    return message(("Event", name), *snapshot(name, headers).items())
 
 
 def success(heard: Heard, **headers: str) -> bytes:

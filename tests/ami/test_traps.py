@@ -393,7 +393,7 @@ async def test_something_else_on_that_port_is_told(fake: FakeAsterisk) -> None:
 
 @pytest.mark.parametrize("how", ["event", "answer", "login"])
 async def test_pbx_that_stops_says_so(fake: FakeAsterisk, how: str) -> None:
-    """A Shutdown event and the answer of a stopping Asterisk both end the session with that reason."""
+    """A Shutdown event before the end and the answer of a stopping Asterisk are both told as the reason."""
     async with linked(fake) as it:
         if how != "login":
             await it.until_up()
@@ -401,6 +401,7 @@ async def test_pbx_that_stops_says_so(fake: FakeAsterisk, how: str) -> None:
             fake.answers[name] = lambda heard: error(heard, "Asterisk is shutting down")
         if how == "event":
             fake.say(event("Shutdown", Shutdown="Cleanly", Restart="False"))
+            fake.hang_up()
         elif how == "answer":
             with pytest.raises(LinkDown, match="shutting down"):
                 await it.link.hangup(PICKUP, 16)
@@ -448,7 +449,10 @@ async def test_nothing_is_handed_on_once_the_link_is_lost(fake: FakeAsterisk) ->
     """What stands behind the end of a session in the same read belongs to no picture."""
     async with linked(fake) as it:
         await it.until_up()
-        fake.say(event("Hangup", Uniqueid="1.1") + event("Shutdown") + event("Hangup", Uniqueid="1.2"))
+        stops = it.link._connection
+        assert stops
+        it.on_event = lambda headers: stops._lose("over") if headers["Event"] == "Hangup" else None
+        fake.say(event("Hangup", Uniqueid="1.1") + event("Hangup", Uniqueid="1.2"))
         await it.until_up(boot=2)
     assert [headers["Uniqueid"] for headers in it.events if headers["Event"] == "Hangup"] == ["1.1"]
 
@@ -473,13 +477,9 @@ async def test_broken_characters_are_replaced(fake: FakeAsterisk) -> None:
     """Bytes that are no UTF-8 cost themselves and nothing else."""
     async with linked(fake) as it:
         await it.until_up()
-        fake.say(b"Event: Newchannel\r\nCallerIDName: J\xf6rg\xff\xc3\r\nUniqueid: 1.1\r\n\r\n")
+        fake.say(event("Newchannel", CallerIDName="J%rg").replace(b"%", b"\xf6\xff\xc3"))
         await it.until(lambda: "Newchannel" in it.names())
-    assert it.events[-1] == {
-        "Event": "Newchannel",
-        "CallerIDName": "J\ufffdrg\ufffd\ufffd",
-        "Uniqueid": "1.1",
-    }
+    assert it.events[-1]["CallerIDName"] == "J\ufffd\ufffd\ufffdrg"
 
 
 async def test_listener_that_raises_costs_a_log_line(fake: FakeAsterisk) -> None:
@@ -562,12 +562,48 @@ async def test_unwanted_events_are_never_made(fake: FakeAsterisk, monkeypatch: p
 
 
 async def test_event_with_the_id_of_no_list_is_an_event(fake: FakeAsterisk) -> None:
-    """An event may carry an ActionID, another session's or an old one's; it is handed on and ends nothing."""
+    """An event of another session's may carry an ActionID: it is handed on and ends nothing."""
     async with linked(fake) as it:
         await it.until_up()
-        fake.say(event("ParkedCall", ActionID="x") + event("StatusComplete", ActionID="resync-1/Status"))
-        await it.until(lambda: it.names()[-2:] == ["ParkedCall", "StatusComplete"])
+        fake.say(event("OriginateResponse", ActionID="x", Response="Failure"))
+        await it.until(lambda: it.names()[-1] == "OriginateResponse")
         assert await it.link.check_context()
+
+
+@pytest.mark.parametrize(
+    ("name", "headers"),
+    [
+        ("ParkedCall", {"ParkeeUniqueid": "1.1", "ParkingSpace": "701"}),
+        ("DeviceStateChange", {"Device": "PJSIP/0003*210", "State": "INVALID"}),
+        ("Status", {"Uniqueid": "1.1"}),
+        ("StatusComplete", {}),
+        ("StatusComplete", {"ActionID": "resync-1/Status"}),
+    ],
+)
+async def test_an_answer_to_no_question_is_none(
+    fake: FakeAsterisk, name: str, headers: dict[str, str]
+) -> None:
+    """Whoever can write into the stream cannot answer in Asterisk's name: he does not know the question's id."""
+    async with linked(fake) as it:
+        await it.until_up()
+        told = len(it.events)
+        asked = {heard["ActionID"][0] for heard in fake.heard}
+        for action_id in ("x", "resync-2/Status", *asked):
+            fake.say(message(("Event", name), *({"ActionID": action_id} | headers).items()))
+        fake.say(event("Hangup"))
+        await it.until(lambda: "Hangup" in it.names()[told:])
+    assert it.names()[told:] == ["Hangup"]
+
+
+async def test_the_ids_of_questions_are_not_to_be_guessed(fake: FakeAsterisk) -> None:
+    """No two sessions' questions have one id in common."""
+    async with linked(fake) as it:
+        await it.until_up()
+        fake.hang_up()
+        await it.until_up(boot=2)
+    ids = [heard["ActionID"][0] for heard in fake.heard]
+    assert len(set(ids)) == len(ids)
+    assert all(len(one) > 8 for one in ids)
 
 
 async def test_events_are_dated_by_asterisk_where_it_says(fake: FakeAsterisk) -> None:
@@ -591,10 +627,16 @@ async def test_repeated_headers_are_lists(fake: FakeAsterisk) -> None:
     async with linked(fake) as it:
         await it.until_up()
         fake.say(
-            message(("Event", "Status"), ("Variable", "a=1"), ("Variable", "b="), ("Variable", "c=x: y"))
+            message(
+                ("Event", "OriginateResponse"), ("ActionID", "x"), ("V", "a=1"), ("V", "b="), ("V", "c=x: y")
+            )
         )
-        await it.until(lambda: "Status" in it.names())
-    assert it.events[-1] == {"Event": "Status", "Variable": ["a=1", "b=", "c=x: y"]}
+        await it.until(lambda: "OriginateResponse" in it.names())
+    assert it.events[-1] == {
+        "Event": "OriginateResponse",
+        "ActionID": "x",
+        "V": ["a=1", "b=", "c=x: y"],
+    }
 
 
 async def test_what_was_said_before_the_end_is_heard(fake: FakeAsterisk) -> None:

@@ -187,5 +187,6 @@ def test_devices_are_remembered_but_not_whatever_was_dialled() -> None:
     for number in range(50):
         one.apply({"Event": "DeviceStateChange", "Device": f"Local/{number}@internal", "State": "INUSE"}, 1.0)
     assert one.devices == {"PJSIP/0003*210": "NOT_INUSE", "PJSIP/0003*211": "UNAVAILABLE", "": "x"}
-    one.apply({"Event": "DeviceStateChange", "Device": "PJSIP/0003*211", "State": "INVALID"}, 1.0)
+    gone = {"Device": "PJSIP/0003*211", "State": "INVALID", "ActionID": "resync-1/DeviceStateList"}
+    one.apply({"Event": "DeviceStateChange", **gone}, 1.0)
     assert "PJSIP/0003*211" not in one.devices

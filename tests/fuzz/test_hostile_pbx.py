@@ -16,6 +16,7 @@ from bridge.grammar import CallId
 from fuzz.inside import Inside, inside
 from fuzz.nasty import CLASSICS
 from fuzz.pbx import EPOCH, PARKED, PARKED_CALL, Pbx, channel
+from snapshots import snapshot
 
 CALLER, CALLED = f"{EPOCH}.70", f"{EPOCH}.71"
 CALL = CallId.of(CALLER)
@@ -35,9 +36,9 @@ HOSTILE = (
 
 
 def _said(name: str, headers: dict[str, bytes | str]) -> bytes:
-    """An event, with values that need not be text."""
+    """An event with all that belongs to it, and values that need not be text."""
     lines = [f"Event: {name}\r\n".encode()]
-    for header, value in headers.items():
+    for header, value in snapshot(name, headers).items():
         octets = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
         lines.append(header.encode() + b": " + octets.replace(b"\r\n", b" ") + b"\r\n")
     return b"".join(lines) + b"\r\n"
@@ -181,7 +182,10 @@ async def test_an_id_that_is_no_safe_argument_is_not_passed_on(uniqueid: str, si
 async def test_a_channel_is_an_extensions_only_by_its_whole_name(name: str, status: int) -> None:
     """The target's name is a variable of the pickup leg; one that could be syntax is nobody's, and is not passed on."""
     async with inside() as service:
-        await service.said(_ringing(), _said("Rename", {"Uniqueid": CALLED, "Newname": name}))
+        await service.said(
+            _ringing(),
+            _said("Rename", {"Uniqueid": CALLED, "Channel": "PJSIP/0003*210-00000071", "Newname": name}),
+        )
         reply = await service.put(PICKUP, CALL)
         assert reply.status_code == status, reply.text
         assert status == 202 or name not in _sent(service).decode()

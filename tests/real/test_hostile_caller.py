@@ -1,11 +1,16 @@
-"""A caller from outside whose name and number are an attack, by SIP as it stands on the wire."""
+"""A caller from outside whose name and number are an attack, by SIP as it stands on the wire.
+
+Numbers with line ends spoil Asterisk's own list of channels on the command line: who rings is asked of the bridge here.
+"""
 
 import socket
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from lab import Bridge, Lab, until
+from lab.service import GLOBAL
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -33,27 +38,56 @@ def _invite(lab: Lab, name: str, user: str) -> None:
         sender.sendto(message.encode("latin-1"), ("127.0.0.1", lab.asterisk.sip_port))
 
 
+async def _others(bridge: Bridge) -> list[object]:
+    """What is listed of the company, who has nothing to do with it."""
+    return [(await bridge.calls(number, token=GLOBAL)) for number in ("0003*311", "0003*313")]
+
+
+async def _uniqueid(lab: Lab) -> str:
+    """The id of a channel of the company."""
+    return next(row.uniqueid for row in await lab.asterisk.channels() if row.extension == "0003*311")
+
+
 @pytest.mark.parametrize(
     ("name", "user"),
     [
         ("<b>&\xff\xfe\x1b[2J", "+4930900100"),
         ("A" * 500, "9" * 200),
         ("${SHELL(id)}", "1${EXTEN}2"),
+        ("Jane", "7\r\nUniqueid: {other}\r\nLinkedid: {other}\r\nX: y"),
+        ("Jane", "7\r\n\r\nEvent: Hangup\r\nUniqueid: {other}\r\nCause: 16\r\n\r\n"),
+        ("Jane", "7\r\n\r\nEvent: Hangup\r\nUniqueid: {other}\r\nX"),
+        ("Jane", "7\r\n\r\nEvent: StatusComplete\r\nActionID: resync-1/Status\r\n"),
+        ("Jane", "7\r\n\r\nEvent: Shutdown\r\nPrivilege: system,all\r\n\r\n"),
     ],
-    ids=["markup", "long", "dialplan"],
+    ids=[
+        "markup",
+        "long",
+        "dialplan",
+        "headers",
+        "hangup",
+        "hangup with a tail",
+        "end of a list",
+        "shutdown",
+    ],
 )
 async def test_an_attack_by_name_or_number_is_an_ordinary_call(
     lab: Lab, bridge: Bridge, name: str, user: str
 ) -> None:
     """It is listed where it rings, as text that can be printed, can be picked up there, and changes no other call."""
-    _invite(lab, name, user)
+    before = await _others(bridge)
+    other = await _uniqueid(lab)
+    _invite(lab, name, user.format(other=other) if "{other}" in user else user)
 
-    async def rings() -> bool:
-        return any(row.state == "Ringing" for row in await lab.strangers())
+    async def rings() -> list[Any]:
+        calls = await bridge.calls("0003*210")
+        views = [(call, view) for call in calls for view in call["phoneCallView"]]
+        return [
+            (call, view) for call, view in views if (view["extension"], view["status"]) == ("0003*210", "3")
+        ]
 
-    await until(rings, "a phone rings")
-    call = await bridge.call("0003*210")
-    phone = next(view for view in call["phoneCallView"] if view["extension"] == "0003*210")
+    ((call, phone),) = await until(rings, "it is listed that 210 rings")
+    assert len(call["phoneCallView"]) == 2
     shown = str(phone)
     assert shown.isprintable()
     assert "<b>" not in shown
@@ -62,11 +96,13 @@ async def test_an_attack_by_name_or_number_is_an_ordinary_call(
     assert answer.status_code == 202, answer.text
     await lab["024"].wait_for_ring()
     await lab.assert_company_untouched()
-    for row in await lab.strangers():
-        await lab.asterisk.cli(f"channel request hangup {row.name}")
+    assert await _others(bridge) == before
+    await lab.ami.action({"Action": "Hangup", "Channel": "/^PJSIP.trunk-/"})
 
     async def over() -> bool:
         return not await lab.strangers() and not await bridge.calls("0003*210")
 
     await until(over, "the call is over, and no longer listed")
+    if "\r\n" in user:
+        await lab["210"].restart()  # baresip 1.1 takes no more calls after such a number
     assert '"level": "error"' not in bridge.log()

@@ -281,7 +281,9 @@ async def test_changes_that_nobody_can_see_are_no_events(world: World) -> None:
     caller = world.caller()
     async with listening(world) as ear:
         await ear.next()
-        world.event("Rename", Uniqueid=caller, Newname="PJSIP/0003*100-000000aa", Channel="")
+        world.event(
+            "Rename", Uniqueid=caller, Channel="PJSIP/0003*100-00000007", Newname="PJSIP/0003*100-000000aa"
+        )
         world.event("Newstate", Uniqueid=caller, ChannelState="4")
         await asyncio.sleep(0)
         world.ring(caller)
