@@ -97,7 +97,9 @@ class Metrics:
         Gauge("uapi_event_listeners", "Streams of events that are open.", registry=registry).set_function(
             listeners
         )
-        Gauge("uapi_tasks", "Tasks of the event loop that are not over.", registry=registry).set_function(_tasks)
+        Gauge("uapi_tasks", "Tasks of the event loop that are not over.", registry=registry).set_function(
+            _tasks
+        )
         self._pickups = Counter(
             "uapi_pickups",
             "Pickups of this PBX by outcome, those of other bridges included.",
