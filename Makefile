@@ -79,9 +79,13 @@ latency: $(READY) ## Time a PUT until the phone rings, beside a bare Originate (
 bench: $(READY) ## The table of figures beside those of others (ONLY=part-of-a-name ROUNDS=n; root, half an hour)
 	PYTHONPATH=tests:. $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-growth
+bench-growth: $(READY) ## The figures for 10 to 10,000 live calls, as a plot in docs/images (no lab)
+	$(BIN)/python -m bench.growth
+
 .PHONY: profile
-profile: $(READY) ## Flame graphs of the events path and of the PUT path, into docs/images
-	PYTHONPATH=tests:. $(BIN)/python -m bench.profile
+profile: $(READY) ## Flame graphs of the events path and of the PUT path, into docs/images (ONLY=events or put)
+	PYTHONPATH=tests:. $(BIN)/python -m bench.profile $(if $(ONLY),--only $(ONLY))
 
 .PHONY: mutants
 mutants: $(READY) ## Switch each guard off by name, and see a test go red (ONLY=name)

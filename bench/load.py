@@ -56,7 +56,7 @@ async def _load(seconds: int) -> Measured:
 
 async def in_this_process(seconds: int) -> None:
     """The same with the service in this very process, to look at it from within."""
-    with Path(os.devnull).open("w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 -- once, before anything runs
         logs.configure("info", nowhere)
         await _in_this_process(seconds)
 

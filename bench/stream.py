@@ -34,6 +34,7 @@ class Traffic:
         rings: seconds that a phone rings, on average.
         talks: seconds that a talk lasts, on average.
         phones: how many phones there are; two of them are in a call.
+        first: the number of the first call, from which its ids and phones are made.
     """
 
     calls: int
@@ -42,6 +43,7 @@ class Traffic:
     rings: float = 2.0
     talks: float = 10.0
     phones: int = 20_000
+    first: int = 0
 
 
 def events_of_a_call(*, filtered: bool) -> int:
@@ -80,7 +82,7 @@ def _bursts(traffic: Traffic, *, filtered: bool) -> Iterator[tuple[float, bytes]
     """All bursts with their times, in the order of these."""
     chance = random.Random(traffic.seed)
     waiting: list[tuple[float, int, int, bytes]] = []
-    for call in range(traffic.calls):
+    for call in range(traffic.first, traffic.first + traffic.calls):
         begins = call / traffic.rate
         while waiting and waiting[0][0] <= begins:
             at, _, _, data = heapq.heappop(waiting)

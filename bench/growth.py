@@ -1,0 +1,106 @@
+"""How the figures grow with 10, 100, 1,000 and 10,000 live calls: docs/images/growth.png and bench/growth.json.
+
+Run by ``make bench-growth``. No lab is needed: the calls are made of the generated stream.
+"""
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from bench import http
+from bench.events import Ours, Stock, grown, nothing
+from bench.measure import Cpu
+from bench.stream import Traffic, events_of_a_call, live, stream
+from bench.table import environment
+
+LIVE = (10, 100, 1_000, 10_000)
+IMAGE = Path(__file__).parents[1] / "docs/images/growth.png"
+FIGURES = Path(__file__).with_name("growth.json")
+
+_MORE = 300
+"""Calls that begin and end beside those that are live."""
+
+
+def measure(calls: int) -> dict[str, float]:
+    """All figures with so many calls live."""
+    one, page, users = (measured(3, calls) for measured in (http.one, http.page, http.users))
+    ours, stock = asyncio.run(_events(calls))
+    return {
+        "event, ours": ours,
+        "event, stock panoramisk": stock,
+        "GET one": _median(one.ours),
+        "list of 20": _median(page.ours),
+        "list of one user": _median(users.ours),
+        "GET a constant": _median(one.reference),
+        "memory": asyncio.run(_memory(calls)),
+    }
+
+
+def _median(values: list[float]) -> float:
+    return round(sorted(values)[len(values) // 2], 2)
+
+
+async def _events(calls: int) -> tuple[float, float]:
+    """Microseconds for an event of calls that come and go beside those that stay."""
+    beside = live(calls)
+    more = stream(Traffic(_MORE, first=calls, phones=1_000_000), filtered=True)
+    events = _MORE * events_of_a_call(filtered=True)
+    took: tuple[list[float], list[float]] = ([], [])
+    for _ in range(3):
+        ours, stock = Ours(), Stock(nothing)
+        await ours.read(beside)
+        for side, values in ((ours, took[0]), (stock, took[1])):
+            with Cpu() as cpu:
+                await side.read(more)
+            values.append(cpu.seconds / events * 1e6)
+    return _median(took[0]), _median(took[1])
+
+
+async def _memory(calls: int) -> float:
+    ours = Ours()
+    return round(await grown(calls, ours.read(live(calls)), ours.bridge.picture.calls), 2)
+
+
+def draw(figures: dict[str, dict[str, float]]) -> None:
+    """Three plots, one below each kind of figure."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 -- the figures alone do not need it
+
+    image = Figure(figsize=(12, 4), layout="constrained")
+    plots: Any = image.subplots(1, 3)
+    live_calls = [int(calls) for calls in figures]
+    for plot, title, names in (
+        (plots[0], "CPU for an event, µs", ("event, ours", "event, stock panoramisk")),
+        (
+            plots[1],
+            "an answer, p50, µs",
+            ("GET one", "list of 20", "list of one user", "GET a constant"),
+        ),
+        (plots[2], "memory for a live call, KB", ("memory",)),
+    ):
+        for name in names:
+            plot.plot(live_calls, [figures[str(calls)][name] for calls in live_calls], marker="o", label=name)
+        plot.set(xscale="log", xlabel="live calls", title=title)
+        plot.set_ylim(bottom=0)
+        plot.grid(visible=True, alpha=0.3)
+        plot.legend()
+    image.savefig(IMAGE, dpi=100)
+
+
+def main() -> None:
+    """Measure, write, draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draw", action="store_true", help="only draw what was measured before")
+    if not parser.parse_args().draw:
+        figures = {}
+        for calls in LIVE:
+            figures[str(calls)] = measure(calls)
+            print(calls, figures[str(calls)], flush=True)
+        text = json.dumps({"measured": environment(), "live calls": figures}, indent=1, ensure_ascii=False)
+        FIGURES.write_text(text + "\n")
+    draw(json.loads(FIGURES.read_text())["live calls"])
+
+
+if __name__ == "__main__":
+    main()
