@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 from starlette.applications import Starlette
 
-from bridge.ami import Link, LinkState
+from bridge.ami import READ, Link, LinkState
 from bridge.calls import Headers, Picture
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
@@ -92,7 +92,11 @@ def create_app(
 
     if make_link is None:
         link: RunningPbx = Link(
-            settings.ami, context=settings.pbx.context, on_event=take_event, on_state=take_state
+            settings.ami,
+            context=settings.pbx.context,
+            on_event=take_event,
+            on_state=take_state,
+            read=READ,
         )
     else:
         link = make_link(take_event, take_state)
