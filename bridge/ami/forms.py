@@ -23,7 +23,7 @@ _PARTIES = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineNam
 
 READ: Mapping[str, frozenset[str]] = {
     "Newchannel": frozenset({*_CHANNEL, *_PARTIES, "Exten", "Linkedid"}),
-    "Newstate": frozenset(_CHANNEL),
+    "Newstate": frozenset({*_CHANNEL, "Exten"}),
     "NewCallerid": frozenset({*_CHANNEL, "CallerIDNum", "CallerIDName"}),
     "NewConnectedLine": frozenset({*_CHANNEL, "ConnectedLineNum", "ConnectedLineName"}),
     "DialBegin": frozenset({*_CHANNEL, *(f"Dest{name}" for name in _CHANNEL)}),

@@ -298,9 +298,7 @@ class Picture:
         if self._gathering is not None:
             self._gathering.seen.add(channel.uniqueid)
         self._parties(channel, event)
-        if channel.state == RING:
-            dialled = text(event, "Exten")
-            channel.dialled = "" if dialled == "s" else dialled
+        self._dialled(channel, event)
         if channel.state == UP:
             self._answered(channel, at)
         self._recall(channel)
@@ -323,6 +321,12 @@ class Picture:
             channel.connected_display = text(event, "ConnectedLineName")
             self._touch(channel)
 
+    def _dialled(self, channel: Channel, event: Headers) -> None:
+        """What a caller has dialled: chan_pjsip's channel is born calling, chan_sip's begins to an instant later."""
+        if channel.state == RING and not channel.dialled:
+            dialled = text(event, "Exten")
+            channel.dialled = "" if dialled == "s" else dialled
+
     def _newstate(self, event: Headers, at: float) -> None:
         channel = self._channel(event)
         state = number(event, "ChannelState")
@@ -331,6 +335,7 @@ class Picture:
         if channel is None or state < 0:
             return
         channel.state = state
+        self._dialled(channel, event)
         if state == UP:
             self._answered(channel, at)
         self._touch(channel)

@@ -109,3 +109,19 @@ def test_without_queues() -> None:
     story.live = Picture(Endpoints.default())
     story.queues("0003*100", "support")
     assert [sorted(call.listed) for call in story.live.calls()] == [["0003*100", "0003*900"]]
+
+
+def test_under_what_a_phone_of_chan_sip_has_dialled() -> None:
+    """Its channel is born down, and calls an instant later (seen on 16.28)."""
+    picture = Picture(Endpoints.default())
+    born = {
+        "Event": "Newchannel", "Uniqueid": "1795465922.7", "Linkedid": "1795465922.7", "CallerIDNum": "0003*100",
+        "Channel": "SIP/0003*100-00000007", "ChannelState": "0", "Exten": "0003*905",
+    }  # fmt: skip
+    picture.apply(born, 1795465922.0)
+    assert picture.calls_of(Extension("0003*905")) == []
+    picture.apply(born | {"Event": "Newstate", "ChannelState": "4"}, 1795465922.1)
+    (call,) = picture.calls_of(Extension("0003*905"))
+    assert (call.legs[0].destination, call.legs[0].number) == ("0003*905", "0003*100")
+    picture.apply(born | {"Event": "Newstate", "ChannelState": "6", "Exten": "s"}, 1795465922.2)
+    assert picture.calls_of(Extension("0003*905")) == picture.calls()

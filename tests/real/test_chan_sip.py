@@ -10,7 +10,7 @@ from bridge.doctor import Level, examine
 from bridge.settings import Settings
 from lab import Bridge, Lab, until
 from lab.asterisk import PRODUCT_CONF
-from lab.numbers import NOBODY, PARKING, SUPPORT
+from lab.numbers import NOBODY, PARKING, SUPPORT, UNANSWERED_QUEUE
 from lab.service import OWNER
 from real.states import only, over, refused, ring, rings, shows, take, talk, view, view_of, views
 
@@ -140,9 +140,10 @@ async def test_a_queued_call(lab: Lab, watch: Bridge) -> None:
     waiting = await shows(watch, NOBODY, {"00": "0003*101"}, "5")
     await agrees(lab, watch, NOBODY)
     await take(lab, watch, NOBODY, waiting["id"], view="00", to="025")
-    at_210 = await ring(lab, SUPPORT)
+    at_210 = await ring(lab, UNANSWERED_QUEUE)
     at_211 = await rings(lab, "211")
     call = await watch.call(SUPPORT)
+    assert [each["id"] for each in await watch.calls(UNANSWERED_QUEUE)] == [call["id"]]
     await take(lab, watch, SUPPORT, call["id"], view="00")
     for phone, rang in (("210", at_210), ("211", at_211)):
         assert (await lab[phone].wait_closed(rang)).elsewhere
