@@ -14,7 +14,7 @@ import pytest
 
 from bridge.ami import Link
 from bridge.app import create_picture
-from bridge.calls import Picture
+from bridge.calls import Headers, Picture
 from bridge.settings import load
 from lab import Bridge, Lab, PhoneError, until
 from lab.fixtures import NewBridge
@@ -187,10 +187,14 @@ async def _newcomer(bridge: Bridge) -> AsyncIterator[Picture]:
     settings = load(bridge.config, {})
     picture = create_picture(settings, settings.endpoints())
     up = asyncio.Event()
+
+    def take(event: Headers, at: float) -> None:
+        picture.apply(event, at)
+
     link = Link(
         settings.ami,
         context=settings.pbx.context,
-        on_event=lambda event, at: [*picture.apply(event, at)] and None,
+        on_event=take,
         on_state=lambda state: up.set() if state.up else None,
     )
     running = asyncio.create_task(link.run())
