@@ -52,7 +52,7 @@ check: $(READY) docs ## Lint, format, types, who may import whom, and the manual
 
 .PHONY: docs
 docs: $(READY) ## Build the manual into site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 .PHONY: test
 test: $(READY) ## Every test, on a real Asterisk 22 too (as root; ARGS goes to pytest)

@@ -70,6 +70,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "pipx install --force .": _PACKAGES,
         "systemctl start": _UNIT,
         "systemctl status": _UNIT,
+        "systemctl status uapi-bridge": _UNIT,
         "systemctl restart": _UNIT,
         "systemctl reload uapi-bridge": _UNIT,
         "systemctl restart uapi-bridge": _UNIT,

@@ -19,8 +19,9 @@ _EVENT = r"\b[0-9a-f]{8}-\d+\b"
 _VIEW = r"\b\d{6}\b"
 _CLOCK = r"\b\d+:\d\d\b"
 _LATER = r"(?<=Retry-After: )\d+"
+_TOOK = r"(?<=\"ms\": )\d+(?:\.\d+)?"
 _NAMED = (_TOKEN, _SIGNED, _EVENT, _HEX, _VIEW)
-_MEASURED = (_DATE, _PORT, _MILLISECONDS, _SECONDS, _CLOCK, _LATER)
+_MEASURED = (_DATE, _PORT, _MILLISECONDS, _SECONDS, _CLOCK, _LATER, _TOOK)
 _NAMES = re.compile("|".join(_NAMED))
 _VARYING = re.compile("|".join([_TOKEN, _SIGNED, *_MEASURED, _EVENT, _HEX, _VIEW]))
 
@@ -93,7 +94,7 @@ def _like(text: str) -> str:
     if re.fullmatch(_HEX, text):
         return rf"[0-9a-f]{{{len(text)}}}"
     kinds = (_SIGNED, *_MEASURED, _EVENT, _VIEW)
-    return next((kind for kind in kinds if re.fullmatch(kind, text)), r"\d+")
+    return next((kind for kind in kinds if re.fullmatch(kind, text)), r"\d+(?:\.\d+)?")
 
 
 def same_json(shown: Any, actual: Any, names: Names) -> bool:

@@ -65,6 +65,8 @@ class Stage:
         self._program("sudo", 'exec "$@"')
         # The environment that runs this is not made anew from within.
         self._program("make", 'exec /usr/bin/make -o .venv/.ready "$@"')
+        if self._bridge:
+            self._program("journalctl", f"cat {self._bridge.folder}/log")
         await self._stack.enter_async_context(self._pbx)
         await self._plug_in()
         return self
