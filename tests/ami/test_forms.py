@@ -39,7 +39,7 @@ class Reduced(dict[str, str | list[str]]):
         made = form([name for name, _ in lines], READ.get(str(event["Event"])))
         super().__init__((made and made(message(*lines))) or event)
 
-    def get(self, name: str, default: Any = None) -> Any:  # type: ignore[override]
+    def get(self, name: str, default: Any = None) -> Any:
         if name in self.whole and name not in self:
             self.missed.add(name)
         return super().get(name, default)
@@ -115,7 +115,7 @@ def test_rows_seen_before_change_nothing(stream: list[list[tuple[str, str]]]) ->
         Decoder(),
         [message(("Event", "StatusComplete"), ("ActionID", "a"), *lines) for lines in stream],
     )
-    thrifty = Decoder({"StatusComplete": KEPT - {"Event", "ActionID"}})
+    thrifty = Decoder({"StatusComplete": frozenset(KEPT - {"Event", "ActionID"})})
 
     def without(headers: Headers) -> Headers:
         return {name: value for name, value in headers.items() if name in KEPT}
