@@ -269,3 +269,27 @@ def test_asterisk_with_a_changed_configuration(place: Path) -> None:
     done = _configure(place, check=False, SHIPPED=str(shipped))
     assert (done.returncode, done.stdout) == (1, "")
     assert "pjsip.conf must set password exactly once" in done.stderr
+
+
+def test_the_softphones_table_is_true() -> None:
+    """Every number of docs/deploy.md is one that asterisk-conf has: phones of [phone], the queue with its two, the slots."""
+    page = (REPOSITORY / "docs/deploy.md").read_text()
+    told = page[page.index("Register two or three softphones") : page.index("Phones on **other** machines")]
+    conf = {path.name: path.read_text() for path in (REPOSITORY / "asterisk-conf").glob("*.conf")}
+    phones = set(re.findall(r"^\[(\d{4}\*\d{3})\]\(phone\)$", conf["pjsip.conf"], re.MULTILINE))
+    assert set(re.findall(r"0003\*\d{3}", told)) == {one for one in phones if one[:4] == "0003"} | {
+        "0003*900"
+    }
+    for phone in phones:
+        assert f"[{phone}](phone-auth)\nusername = {phone}\n" in conf["pjsip.conf"]
+
+    assert "`0003*900` is a queue that rings 210 and 211" in told
+    assert re.search(r"^exten => 0003\*900,1,.*\n.*Queue\(support,", conf["extensions.conf"], re.MULTILINE)
+    assert re.findall(r"^member => PJSIP/0003\*(\d+)$", conf["queues.conf"], re.MULTILINE) == ["210", "211"]
+    slots = dict(re.findall(r"^(parkext|parkpos) = (\S+)", conf["res_parking.conf"], re.MULTILINE))
+    assert slots == {"parkext": "700", "parkpos": "701-720"}
+    assert re.search(r"700\s+parks a call, and 701 to 720 fetch it", told)
+    assert "| port, transport | 5060, UDP |" in told
+    assert "protocol = udp\nbind = 0.0.0.0:5060\n" in conf["pjsip.conf"]
+    assert "| codec | PCMU or PCMA (G.711) |" in told
+    assert "disallow = all\nallow = ulaw,alaw\n" in conf["pjsip.conf"]
