@@ -110,6 +110,14 @@ fuzz-ami: $(READY) ## Hostile streams of AMI against reader, core and service (S
 soak-calls: $(READY) ## A million calls through the service at full speed, without Asterisk (CALLS=1000000)
 	PYTHONPATH=tests:. $(BIN)/python -m streams.soak --calls $(or $(CALLS),1000000)
 
+.PHONY: soak
+soak: $(READY) ## SIPp calls and is called on a real Asterisk while the API picks up (MINUTES=30 CALLS=100 PICKUPS=10 a second)
+	PYTHONPATH=tests:. $(BIN)/python -m soak.run --minutes $(or $(MINUTES),30) --calls $(or $(CALLS),100) --pickups $(or $(PICKUPS),10)
+
+.PHONY: resync-cost
+resync-cost: $(READY) ## What the minute's look at all channels costs, bridge and Asterisk (CHANNELS=1000)
+	PYTHONPATH=tests:. $(BIN)/python -m soak.resync --channels $(or $(CHANNELS),1000)
+
 .PHONY: images
 images: $(READY) ## Build both images, run docker-compose.yml with them; no engine needed (root, five to ten minutes)
 	PYTHON=$(BIN)/python tools/images.sh $(ARGS)
