@@ -4,16 +4,17 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.ami import Timing
-from bridge.doctor import Examination, Finding, Level, examine
+from bridge.doctor import Examination, Finding, Level, checks, command, examine
 from bridge.includes import steps
 from bridge.settings import Settings
-from lab import Ami, Bridge, Lab
-from lab.fixtures import VERSION, NewLab
+from lab import Ami, Bridge, Lab, Message
+from lab.fixtures import VERSION, NewLab, NewProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -289,6 +290,30 @@ async def test_a_pbx_that_is_not_there_is_found(new_lab: NewLab) -> None:
     assert "Nobody listens" in the(await examine(given), "reachable").sentence
 
 
+class _FreezeAt(list[Message]):
+    """Freezes Asterisk when an action is on its way to it."""
+
+    def __init__(self, name: str, lab: Lab) -> None:
+        super().__init__()
+        self._name, self._lab = name, lab
+
+    def append(self, action: Message, /) -> None:
+        super().append(action)
+        if action["Action"] == self._name:
+            self._lab.asterisk.freeze()
+
+
+async def test_a_pbx_that_falls_silent_in_between_is_found(new_lab: NewLab, new_proxy: NewProxy) -> None:
+    """It took the login and answers no more: the doctor says so, and makes nothing up."""
+    lab = await new_lab(phones=(), company=False)
+    proxy = await new_proxy(lab.asterisk.ami)
+    proxy.actions = _FreezeAt("ListCommands", lab)
+    found = await examine(settings(lab, ami={"port": proxy.port}), timing=QUICK)
+    lab.asterisk.thaw()
+    assert unwell(found) == {"answers": Level.PROBLEM}
+    assert {one.id for one in found.findings} == {"reachable", "login", "answers"}
+
+
 async def test_the_manager_interface_is_switched_off(new_lab: NewLab) -> None:
     """With enabled = no in manager.conf, which is Asterisk's default: nobody listens."""
     lab = await new_lab(phones=(), company=False)
@@ -298,3 +323,12 @@ async def test_the_manager_interface_is_switched_off(new_lab: NewLab) -> None:
     found = await examine(settings(lab))
     assert unwell(found) == {"reachable": Level.PROBLEM}
     assert "enabled = yes" in the(found, "reachable").remedy
+
+
+def test_there_is_no_finding_that_is_not_broken_here() -> None:
+    """Each that the doctor can tell is expected by a test above; but the version, which a running Asterisk keeps."""
+    sources = [Path(module.__file__ or "").read_text() for module in (checks, command)]
+    findings = set(re.findall(r'\b(?:ok|note|warning|problem)\(\s*"([a-z0-9-]+)"', "".join(sources)))
+    assert {"reachable", "login", "rights", "parking"} <= findings
+    broken = set(re.findall(r'"([a-z0-9-]+)": Level\.|the\(.*, "([a-z0-9-]+)"\)', Path(__file__).read_text()))
+    assert findings - {one or other for one, other in broken} == {"version"}
