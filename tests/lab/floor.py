@@ -89,7 +89,7 @@ class Lab:
     async def outside(self) -> Phone:
         """The phone of somebody out there, who calls by way of the trunk and is called as +number."""
         if "outside" not in self.phones:
-            self.phones["outside"] = Phone(
+            phone = Phone(
                 self.asterisk,
                 OUTSIDE,
                 address="127.0.0.2",
@@ -98,7 +98,12 @@ class Lab:
                 display="Outside Caller",
                 sound=self._sound,
             )
-            await self.phones["outside"].start()
+            try:
+                await phone.start()
+            except BaseException:  # or all later tests would find a phone that is none
+                await phone.close()
+                raise
+            self.phones["outside"] = phone
         return self.phones["outside"]
 
     async def close(self) -> None:

@@ -299,8 +299,9 @@ class Bridge:
         caller_id: str | None = None,
         ring: float | None = None,
         wait: float | None = None,
+        action: str = "PickUp",
     ) -> httpx2.Response:
-        """PUT a PickUp.
+        """PUT a PickUp, or another action with the same members.
 
         Args:
             extension: The extension in the URI.
@@ -312,8 +313,9 @@ class Bridge:
             caller_id: callerId, left out when None.
             ring: waitForPickup in seconds, left out when None.
             wait: N of ``Prefer: wait=N``, left out when None.
+            action: The action.
         """
-        body: dict[str, Any] = {"action": "PickUp", "sendCallTo": to, "phoneCallViewId": view}
+        body: dict[str, Any] = {"action": action, "sendCallTo": to, "phoneCallViewId": view}
         body |= {} if caller_id is None else {"callerId": caller_id}
         body |= {} if ring is None else {"waitForPickup": ring}
         prefer = {} if wait is None else {"Prefer": f"wait={wait:g}"}

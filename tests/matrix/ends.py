@@ -15,6 +15,7 @@ import httpx2
 from lab import Bridge, Lab, PhoneCall, until
 from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
+from lab.sip import SIP_USER, SipUser
 from matrix.states import CALLED, CALLER, TAKER, Scene
 
 UNREGISTERED = "0003*102"
@@ -23,7 +24,7 @@ UNREGISTERED = "0003*102"
 STOPS_WITHIN = 0.2
 """Seconds in which a ring that can no longer succeed has to stop."""
 
-Rows = frozenset[tuple[str, str, str, str, str]]
+Rows = frozenset[tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -64,14 +65,36 @@ class Play:
         )
 
     async def rows(self) -> Rows:
-        """Where everybody is, as Asterisk says; without the new phone."""
-        return frozenset(_row(row) for row in await self.lab.strangers() if row.extension != TAKER)
+        """Where everybody is, as Asterisk says: in which state, bridge, slot, place of a queue, and whether on hold.
+
+        Without the new phone.
+        """
+        strangers = [row for row in await self.lab.strangers() if row.extension not in (TAKER, SIP_USER)]
+        return frozenset(map(_row, strangers)) | await self._places({row.uniqueid for row in strangers})
+
+    async def _places(self, uniqueids: set[str]) -> Rows:
+        ask = self.lab.ami.action
+        told = [
+            *await ask({"Action": "ParkedCalls"}),
+            *await ask({"Action": "QueueStatus"}),
+            *await ask({"Action": "Status", "Variables": "CHANNEL(onhold)", "AllVariables": "false"}),
+        ]
+        return frozenset(
+            (
+                uniqueid,
+                row["Event"],
+                *(row.get(name, "") for name in ("ParkingSpace", "Position", "Variable")),
+            )
+            for row in told
+            if (uniqueid := row.get("ParkeeUniqueid") or row.get("Uniqueid")) in uniqueids
+        )
 
     async def unchanged(self, before: Rows) -> None:
         """Everybody is where he was, and the new phone is out of it."""
 
         async def same() -> bool:
-            return before == frozenset(_row(row) for row in await self.lab.strangers())
+            extensions = {row.extension for row in await self.lab.strangers()}
+            return before == await self.rows() and not extensions & {TAKER, SIP_USER}
 
         try:
             await until(same, "nothing has changed", timeout=20)
@@ -175,6 +198,15 @@ async def answers(play: Play) -> None:
     await play.lab[TAKER].wait_for_ring()
     await play.lab[TAKER].accept()
     await play.taken(await asked)
+
+
+async def busy(play: Play) -> None:
+    """The phone that shall take it is busy."""
+    before = await play.rows()
+    async with SipUser(play.lab.asterisk) as phone:
+        phone.refusal = "486 Busy Here"
+        play.says(await play.ask(to=phone.extension), 409, "pc_sendcallto_unavailable")
+    await play.unchanged(before)
 
 
 async def declines(play: Play) -> None:
@@ -302,6 +334,7 @@ async def bridge_dies(play: Play) -> None:
 
 ENDS: tuple[End, ...] = (
     answers,
+    busy,
     declines,
     no_answer,
     not_registered,

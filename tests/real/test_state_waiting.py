@@ -28,6 +28,17 @@ from real.states import (
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
+async def names_are_right(lab: Lab) -> None:
+    """The new phone rang with the caller id of the request, and the phone of who waited shows it now."""
+    (at_024,), (at_100,) = lab["024"].live, lab["100"].live
+    assert (at_024.name, at_024.number) == ("John Doe", "42420042")
+
+    async def shown() -> bool:
+        return lab["100"].shown(at_100) == ("John Doe", "42420042")
+
+    await until(shown, "100 shows whom it is with")
+
+
 def slot(call: Call) -> tuple[int | None, str | None]:
     """Where view 00 is parked, and by whom."""
     return view(call, "00").get("parkedPos"), view(call, "00").get("parkedBy")
@@ -42,19 +53,23 @@ async def test_a_caller_who_parked_himself_is_taken(lab: Lab, bridge: Bridge) ->
     assert "parked" in view(call, "00")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
-    picked_up = await take(lab, bridge, "0003*100", call["id"], view="00")
+    picked_up = await take(lab, bridge, "0003*100", call["id"], view="00", caller_id="John Doe <42420042>")
     new = view_of(picked_up, "0003*024")
     assert views(picked_up) == {"00": "0003*100", new["id"]: "0003*024"}
     assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
     assert "parked" not in view(picked_up, "00")
     await only(lab, {"100", "024"})
+    await names_are_right(lab)
     await agree(lab, bridge)
     await lab["024"].hangup()
     await over(lab)
     await talks(lab, caller, "024")
 
 
-async def test_a_call_parked_by_transfer_stays_where_it_is_found(lab: Lab, bridge: Bridge) -> None:
+@pytest.mark.parametrize("action", ["PickUp", "UnPark"])
+async def test_a_call_parked_by_transfer_stays_where_it_is_found(
+    lab: Lab, bridge: Bridge, action: str
+) -> None:
     """210 transfers 100 to the parking: same id, still listed under 210, until 024 takes it and beyond."""
     at_210 = await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
@@ -66,7 +81,7 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(lab: Lab, bridg
     assert slot(parked) == (702, "0003*210")
     assert parked["answered"] == call["answered"]
     await agree(lab, bridge)
-    picked_up = await take(lab, bridge, "0003*210", call["id"], view="00")
+    picked_up = await take(lab, bridge, "0003*210", call["id"], view="00", action=action)
     assert "parked" not in view(picked_up, "00")
     await only(lab, {"100", "024"})
     assert (await bridge.call("0003*100"))["id"] == call["id"]
@@ -137,11 +152,12 @@ async def test_a_caller_in_a_queue_without_agents_is_taken(lab: Lab, bridge: Bri
     call = await shows(bridge, NOBODY, {"00": "0003*100"}, "5")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
-    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
+    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00", caller_id="John Doe <42420042>")
     new = view_of(picked_up, "0003*024")
     assert views(picked_up) == {"00": "0003*100", new["id"]: "0003*024"}
     assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
     await only(lab, {"100", "024"})
+    await names_are_right(lab)
     assert "No Callers" in await lab.asterisk.cli("queue show nobody")
     await agree(lab, bridge)
     await lab["024"].hangup()
@@ -159,12 +175,13 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
     call = await shows(bridge, SUPPORT, views(await bridge.call(SUPPORT)), "533")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
-    picked_up = await take(lab, bridge, SUPPORT, call["id"], view="00")
+    picked_up = await take(lab, bridge, SUPPORT, call["id"], view="00", caller_id="John Doe <42420042>")
     new = view_of(picked_up, "0003*024")
     assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
     for phone, rang in (("210", at_210), ("211", at_211)):
         assert (await lab[phone].wait_closed(rang)).elsewhere
     await only(lab, {"100", "024"})
+    await names_are_right(lab)
     await shows(bridge, SUPPORT, {"00": "0003*100", new["id"]: "0003*024"}, "55")
     await agree(lab, bridge)
     await lab["024"].hangup()

@@ -210,6 +210,22 @@ def test_pages_follow_each_other_by_their_links(world: World) -> None:
     assert _ids(back) == calls[2:4]
 
 
+def test_calls_of_one_second_keep_their_order(world: World) -> None:
+    """From page to page and from request to request, whatever happens to them meanwhile: by id then."""
+    callers = [f"{EPOCH}.{n}" for n in range(7, 40)]
+    for n, caller in enumerate(callers):
+        world.channel(n + 7, f"PJSIP/0003*1{n:02d}", 4, linkedid=caller, number=f"0003*1{n:02d}")
+    ids = sorted(CallId.of(caller) for caller in callers)
+    with world.client() as client:
+        for sort, expected in (("ascending", ids), ("descending", ids[::-1])):
+            seen: list[str] = []
+            for start in range(0, len(ids), 10):
+                query = f"?count=10&startIndex={start}&sortOrder={sort}"
+                seen += _ids(client.get(path(extension="@self") + query).json())
+                world.event("Newstate", Uniqueid=callers[start], ChannelState="6")
+            assert seen == expected
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

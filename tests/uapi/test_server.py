@@ -19,9 +19,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from bridge.grammar import CallId
+from bridge.tokens import sha256_hex
 from bridge.uapi.server import Connection, canonical_case
 from uapi.served import served
-from uapi.world import EPOCH, TOKENS, World, path, pickup
+from uapi.world import CONFIGURATION, EPOCH, TOKENS, World, path, pickup
 
 CALL = CallId.of(f"{EPOCH}.7")
 
@@ -146,6 +147,25 @@ def test_an_offer_of_another_protocol_is_passed_over(offer: bytes) -> None:
                 time.sleep(0.01)  # so that they come one by one
             lines, content = _reply(connection)
             assert lines[0].startswith(f"HTTP/1.1 {status} "), (pieces, content)
+
+
+def test_an_address_may_be_whole() -> None:
+    """4PSA's Python example asks for a token by a URL in the request line (RFC 9112, 3.2.2)."""
+    secret = {"id": "old", "user": "12", "secret_sha256": sha256_hex("s")}
+    body = b"&grant_type=client_credentials&redirect_uri=https://x/y&client_id=old&client_secret=s"
+    with served({"apps": [*CONFIGURATION["apps"], secret]}) as service:
+        asked = (
+            b"POST https://h:443//oauth/token.php HTTP/1.1\r\nHost: h:443\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+        )
+        lines, answer = _ask(service.address, asked + body)
+        assert lines[0] == "HTTP/1.1 200 OK"
+        token = f"Authorization: Bearer {json.loads(answer)['access_token']}\r\n"
+        lines, answer = _ask(
+            service.address, f"GET http://h{path()} HTTP/1.1\r\nHost: h\r\n{token}\r\n".encode()
+        )
+    assert lines[0] == "HTTP/1.1 200 OK"
+    assert json.loads(answer)["entry"][0]["link"]["self"].startswith("http://h/uapi/")
 
 
 PART_OF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: h\r\n"
