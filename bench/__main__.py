@@ -1,4 +1,4 @@
-"""Measure, print the table, write bench/results.json and the README's table; exit status 1 over a limit.
+"""Measure, print the table, write it and bench/results.json; exit status 1 over a limit.
 
 ``python -m bench [--only PART-OF-A-KEY] [--rounds N]``; needs the lab (root). Each row is measured in a process of
 its own, so that none leaves another a fuller heap.
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only the rows whose name has this in it")
     parser.add_argument("--rounds", type=int, default=0, help="instead of each row's own number")
     parser.add_argument("--row", help=argparse.SUPPRESS)
-    parser.add_argument("--dry", action="store_true", help="write neither results.json nor the README")
+    parser.add_argument("--dry", action="store_true", help="write neither results.json nor the pages")
     options = parser.parse_args()
     if options.row:
         row = next(row for row in rows.ROWS if row.key == options.row)
@@ -58,7 +58,7 @@ def _measure(chosen: tuple[rows.Row, ...], rounds: int, *, dry: bool) -> int:
     if dry:
         return int(bool(broken) or any(map(table.over, results.values())))
     everything = table.keep(results, _asterisk())
-    table.into_readme(table.markdown(everything))
+    table.into_pages(table.markdown(everything))
     print()
     print(table.markdown({key: everything[key] for key in results}))
     return int(bool(broken) or any(map(table.over, results.values())))

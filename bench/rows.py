@@ -108,7 +108,7 @@ ROWS = (
     ),
     Row(
         "memory",
-        "memory of a live call, of 10,000",
+        "memory of a live call, of 2,000",
         "cacofonisk's tracker, the same calls",
         1.5,
         "events.memory",

@@ -12,7 +12,9 @@ from typing import Any
 from bench.rows import ROWS, cores
 
 RESULTS = Path(__file__).with_name("results.json")
-README = Path(__file__).parents[1] / "README.md"
+PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/performance.md"))
+"""Where the table stands."""
+
 BEGIN, END = "<!-- make bench writes this -->", "<!-- make bench -->"
 
 _PACKAGES = ("panoramisk", "cacofonisk", "starlette", "uvicorn", "uvloop", "pydantic")
@@ -79,15 +81,9 @@ def _value(values: Iterable[float], unit: str) -> str:
     return f"{middle:,.{digits}f} {unit}"
 
 
-def into_readme(table: str, path: Path = README) -> bool:
-    """Write the table between the README's two markers.
-
-    Returns:
-        Whether it has them.
-    """
-    text = path.read_text()
+def into_pages(table: str, pages: Iterable[Path] = PAGES) -> None:
+    """Write the table between the two markers of each page that has them."""
     pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if not pattern.search(text):
-        return False
-    path.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{table}\n\n{END}", text))
-    return True
+    for page in pages:
+        text = page.read_text()
+        page.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{table}\n\n{END}", text))

@@ -7,23 +7,66 @@ timed on the same clock until the phone says that it rings. Run by ``make latenc
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 
-from lab import Bridge, Lab, LabUnavailableError, until
+from lab import AmiLogin, Bridge, Lab, LabUnavailableError, until
+from lab.service import JOHN
 
 _LONG = "[internal]\nexten => 0003*999,1,Dial(PJSIP/0003*210,600)\n"
 _PHONES = ("0003*100", "0003*024", "0003*210")
-_ORIGINATE = {
-    "Action": "Originate",
-    "Channel": "PJSIP/0003*024",
-    "CallerID": "John Doe <42420042>",
-    "Timeout": "20000",
-    "Async": "true",
-    "Application": "Wait",
-    "Data": "1",
-}
+_CALLER_ID = "John Doe <42420042>"
+_ORIGINATE = (
+    f"Action: Originate\r\nActionID: ring\r\nChannel: PJSIP/0003*024\r\nCallerID: {_CALLER_ID}\r\n"
+    "Timeout: 20000\r\nAsync: true\r\nApplication: Wait\r\nData: 1\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """An open connection with nothing between it and its socket."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def to_ami(cls, login: AmiLogin) -> "Plain":
+        """A manager session that wants no events."""
+        plain = cls(*await asyncio.open_connection(login.host, login.port))
+        await plain.reader.readline()
+        await plain.ask(
+            f"Action: Login\r\nUsername: {login.username}\r\nSecret: {login.secret}\r\nEvents: off\r\n\r\n".encode()
+        )
+        return plain
+
+    async def ask(self, question: bytes) -> tuple[float, bytes]:
+        """Send, and read the answer up to its first empty line.
+
+        Returns:
+            When it was sent, by the monotonic clock, and that much of the answer.
+        """
+        sent = time.monotonic()
+        self.writer.write(question)
+        return sent, await self.reader.readuntil(b"\r\n\r\n")
+
+
+def put_request(port: int, call: str, view: str) -> bytes:
+    """The PUT, as it goes over the wire."""
+    body = json.dumps(
+        {
+            "action": "PickUp",
+            "sendCallTo": "0003*024",
+            "phoneCallViewId": view,
+            "callerId": _CALLER_ID,
+        }
+    )
+    return (
+        f"PUT /uapi/phoneCalls/@me/0003*210/{call} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {JOHN}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
 
 
 async def measure(rounds: int) -> dict[str, list[float]]:
@@ -37,25 +80,30 @@ async def measure(rounds: int) -> dict[str, list[float]]:
         Originate until the phone rings (``originate``).
     """
     times: dict[str, list[float]] = {"put": [], "accepted": [], "originate": []}
-    async with Lab(phones=_PHONES, extensions=_LONG) as lab, Bridge(lab.asterisk.ami) as bridge:
+    async with (
+        Lab(phones=_PHONES, extensions=_LONG, company=False) as lab,
+        Bridge(lab.asterisk.ami) as bridge,
+    ):
         await lab["100"].dial("0003*999")
         await lab["210"].wait_for_ring()
-        call = await bridge.call("0003*210")
+        call = await bridge.seen("0003*210")
         view = next(one["id"] for one in call["phoneCallView"] if one["extension"] == "0003*210")
+        login = lab.asterisk.witness
+        await lab.ami.close()  # who would be told of all that happens while the clock runs
+        ami = await Plain.to_ami(login)
+        http = Plain(*await asyncio.open_connection("127.0.0.1", bridge.port))
+        request = put_request(bridge.port, call["id"], view)
 
         async def put() -> float:
-            start = time.monotonic()
-            answer = await bridge.pick_up(
-                "0003*210", call["id"], "0003*024", view=view, caller_id="John Doe <42420042>"
-            )
-            assert answer.status_code == 202, answer.text
-            times["accepted"].append(time.monotonic() - start)
-            return start
+            sent, head = await http.ask(request)
+            times["accepted"].append(time.monotonic() - sent)
+            assert head.startswith(b"HTTP/1.1 202 "), head
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await http.reader.readexactly(int(length.partition(b":")[2]))
+            return sent
 
         async def originate() -> float:
-            start = time.monotonic()
-            await lab.ami.action(_ORIGINATE)
-            return start
+            return (await ami.ask(_ORIGINATE.encode()))[0]
 
         async def alone() -> bool:
             return len(await lab.strangers()) == 2
@@ -69,7 +117,6 @@ async def measure(rounds: int) -> dict[str, list[float]]:
             times[name].append(rung.since - start)
             await lab["024"].decline(rung)
             await until(alone, "the new phone's channel is gone", every=0.005)
-            lab.ami.events.clear()
     return {name: values[1:] for name, values in times.items()}
 
 
