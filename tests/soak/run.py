@@ -163,7 +163,7 @@ class Soak:
                         self._known.append(call["id"])
                         task = asyncio.create_task(self._pick_up(extension, call["id"], ringing[0]))
                         self._waiting.add(task)
-                        task.add_done_callback(self._waiting.discard)
+                        task.add_done_callback(self._over)
                 await asyncio.sleep(max(0.0, 1 / len(RINGING) - (time.monotonic() - began)))
 
     async def _pick_up(self, extension: str, call: str, view: str) -> None:
@@ -188,11 +188,18 @@ class Soak:
             self._seen.refused += 1
         elif response.status_code == 204:
             self._seen.pickups[f"204 after {time.monotonic() - began:.1f} s"] += 1
+        elif response.status_code == 202:
+            self._seen.pickups[f"no outcome within {RINGS + 5} s"] += 1
         else:
             told = response.json()["error"]
             self._seen.pickups[f"{response.status_code} {told['code']}: {told['message']}"] += 1
             if told["code"] == "pc_sendcallto_unavailable":
                 self._seen.refused += 1
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        self._waiting.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._seen.faults.append(repr(error))
 
     async def answered(self) -> None:
         """Wait until every pickup has its answer."""
