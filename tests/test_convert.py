@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +16,7 @@ from recorded.telling import COMPANY, picture
 ROOT = Path(__file__).parents[1]
 RECORDING = ROOT / "tests" / "recordings" / "connecting" / "a-PBX-with-a-systemname.jsonl"
 
-Kept = list[Headers]
+Kept = Sequence[Headers]
 
 
 def _tool() -> ModuleType:

@@ -12,6 +12,9 @@ _UNIT = "make unit: tools/unit.sh, under a real systemd"
 _PACKAGES = (
     "it installs a package; make unit does so as docs/deploy.md has it, and here it is in .venv already"
 )
+_RECORDS = (
+    "tests/real/test_recording_a_problem.py does; tools/recordings.py has done so for the whole library"
+)
 _SHOWN = "docs/api.md runs the same, with its replies"
 
 OF_A_PAGE: Mapping[tuple[str, str], str] = MappingProxyType(
@@ -76,6 +79,10 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "systemctl restart uapi-bridge": _UNIT,
         "systemd-analyze security uapi-bridge": _UNIT,
         "journalctl -u uapi-bridge": _UNIT,
+        # docs/recordings.md
+        "uapi-bridge record --config /etc/uapi-bridge/bridge.toml problem.jsonl": _RECORDS,
+        "uapi-bridge record --anonymize --config /etc/uapi-bridge/bridge.toml to-send.jsonl": _RECORDS,
+        "python tools/convert_recording.py events.json recording.jsonl": "tests/test_convert.py does",
         # docs/api.md
         "curl -i": "it is only named: every curl of that page runs with -i",
     }
