@@ -16,7 +16,8 @@ _HEAD = """\
 # The configuration of the UAPI bridge, with every key there is.
 # What is left out has the value shown here; people, queues and apps are examples and have none.
 # Any value may come from the environment instead: BRIDGE_AMI__SECRET is ami.secret, BRIDGE_APPS__0__USER the first
-# app's user. `uapi-bridge check` says what is wrong with a configuration, `uapi-bridge token` makes secrets and tokens.
+# app's user; a list or table is JSON there, such as BRIDGE_APPS__0__TOKENS_SHA256='["..."]'.
+# `uapi-bridge check` says what is wrong with a configuration, `uapi-bridge token` makes secrets and tokens.
 """
 
 
