@@ -38,6 +38,8 @@ LONGEST = 40
 """Seconds that no call lasts; one that is listed longer is a ghost."""
 KEPT_ALIVE = 22
 """Connections that our own client may keep for its next requests."""
+MORE_TASKS = 2
+"""For those connections."""
 GROWTH = 1.05
 SPARE = 8.0
 """MB that it may grow by besides: the most calls at a time may come late."""
@@ -147,6 +149,14 @@ class Soak:
         """Memory, open files and tasks of the service."""
         tasks = int((await self.metrics()).total("uapi_tasks"))
         return memory(self._bridge.pid), files(self._bridge.pid), tasks
+
+    async def standing_in_the_end(self, tasks: int) -> tuple[float, int, int]:
+        """The same once the tasks that wait for the rest of a pickup have ended by themselves, within seconds."""
+        for _ in range(50):
+            if (left := await self.standing())[2] <= tasks + MORE_TASKS:
+                break
+            await asyncio.sleep(0.2)
+        return left
 
     async def picks_up(self) -> None:
         """Pick up whatever rings at the phones that nobody answers, until cancelled."""
@@ -310,7 +320,7 @@ async def soak(
         seen.bridge_cpu, seen.asterisk_cpu = cpu(bridge.pid) - cpus[0], cpu(asterisk.pid) - cpus[1]
         seen.events = (await run.metrics()).total("uapi_ami_events_total")
         await run.nothing_left()
-        seen.left = await run.standing()
+        seen.left = await run.standing_in_the_end(tasks_before)
         seen.asterisk_memory = asterisk_memory, memory(asterisk.pid)
         for crowd, status in zip(crowds, statuses, strict=True):
             counts = crowd.counts()

@@ -38,6 +38,7 @@ class Soaked:
         settled: MB after the first calls.
         memory: MB in the end.
         lists: how many were read.
+        tasks: of the service's event loop, before the calls and after.
         faults: what was wrong.
     """
 
@@ -48,6 +49,7 @@ class Soaked:
     settled: float = 0.0
     memory: float = 0.0
     lists: int = 0
+    tasks: tuple[int, int] = (0, 0)
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -58,6 +60,7 @@ class Soaked:
             f"{self.lists} lists read, each with the calls that lived just then, and no others",
             f"processor time of the service {self.cpu:.0f} s: {each:.0f} us a call, {share:.1f} us an event",
             f"its memory {self.settled:.1f} MB after the first, {self.memory:.1f} MB in the end: {growth:+.1f} %",
+            f"its tasks {self.tasks[0]} before, {self.tasks[1]} in the end",
         ]
         return "\n".join([*lines, *self.faults])
 
@@ -76,6 +79,7 @@ async def soak(calls: int, seed: int, say: Callable[[str], None] = lambda _: Non
     pbx = BusyPbx(traffic=Traffic(random.Random(seed)))
     traffic, started = pbx.traffic, time.monotonic()
     async with listening(pbx), Bridge(pbx.login) as bridge:
+        tasks = await _tasks(bridge)
         while traffic.begun < calls:
             until = min(traffic.begun + list_each, calls)
             while traffic.begun < until:
@@ -92,6 +96,12 @@ async def soak(calls: int, seed: int, say: Callable[[str], None] = lambda _: Non
                 say(f"{traffic.begun} calls, {time.monotonic() - started:.0f} s, {seen.memory:.1f} MB")
             seen.calls = traffic.begun
         seen.seconds, seen.cpu, seen.events = time.monotonic() - started, cpu(bridge.pid), pbx.told
+        seen.tasks = (
+            tasks,
+            await _tasks_in_the_end(bridge, tasks + 1),
+        )  # one for a connection of our own client
+        if seen.tasks[1] > tasks + 1:
+            seen.faults.append("tasks are left")
         if pbx.sessions != 1:
             seen.faults.append(f"the link was lost {pbx.sessions - 1} times")
         if seen.memory > seen.settled * GROWTH:
@@ -101,6 +111,19 @@ async def soak(calls: int, seed: int, say: Callable[[str], None] = lambda _: Non
         ][:10]
     await pbx.until_alone()
     return seen
+
+
+async def _tasks(bridge: Bridge) -> int:
+    return int(Metrics((await bridge.http.get("/metrics")).text).total("uapi_tasks"))
+
+
+async def _tasks_in_the_end(bridge: Bridge, expected: int) -> int:
+    """Let those that wait for the rest of a pickup end by themselves, within seconds."""
+    for _ in range(100):
+        if (left := await _tasks(bridge)) <= expected:
+            break
+        await asyncio.sleep(0.1)
+    return left
 
 
 async def _worked_off(bridge: Bridge, pbx: BusyPbx) -> None:

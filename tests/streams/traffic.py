@@ -108,9 +108,9 @@ class Mould:
                     },
                     {n: blank for n, blank in alone.items() if self._ids[n] in one.board.channels},
                     tuple(
-                        numbers[record.linkedid.encode()]
-                        for record in one._records.values()
-                        if record.built and record.id not in company
+                        numbers[one.channels_of(call.id)[0].linkedid.encode()]
+                        for call in one.calls()
+                        if call.id not in company
                     ),
                 )
             )
