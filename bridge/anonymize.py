@@ -32,7 +32,8 @@ _SAFE: dict[str, re.Pattern[str]] = {
         "ChannelState Cause TechCause Priority BridgeNumChannels Position OriginalPosition Count Wait HoldTime Reason"
         " ParkingTimeout ParkingDuration Seconds TimeToHangup ListItems Items Total Callgroup Pickupgroup": r"\d{0,6}",
         "Timestamp": r"\d{10}\.\d{1,9}",
-        "ActionID": r"resync-\d{1,6}/[A-Za-z]{1,40}",
+        # Of the bridge's own making.
+        "ActionID": r"(?:resync-\d{1,6}(?:-[0-9a-f]{8})?/[A-Za-z]{1,40}|[A-Za-z]{1,40}/\d{1,6}(?:-[0-9a-f]{8})?)",
     }.items()
 }
 """Headers whose values say nothing of anybody, where they have the form that Asterisk gives them."""

@@ -200,6 +200,12 @@ def test_initials_are_taken_out_of_names_alone() -> None:
     assert not {"j", "d"} & set(text(event, "CallerIDName").lower())
 
 
+@pytest.mark.parametrize("id_", ["resync-1/Status", "resync-12-0a1b2c3d/QueueStatus", "Getvar/31-0a1b2c3d"])
+def test_which_question_is_answered_stays(id_: str) -> None:
+    """A resync is one by the id of its answers."""
+    assert Anonymizer("k").event({"Event": "Status", "ActionID": id_})["ActionID"] == id_
+
+
 def test_no_two_get_one_pseudonym() -> None:
     """All two-digit extensions of an office have different ones; a number too many becomes a longer one."""
     pseudonyms = Anonymizer("k")

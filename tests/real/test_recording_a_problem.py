@@ -76,6 +76,7 @@ async def test_a_pickup_recorded_whole_and_with_pseudonyms(
     assert told[0] == told[1]
     assert call["id"] in whole.read_text()
     text = anonymous.read_text()
+    assert text.count('"resync-1') == whole.read_text().count('"resync-1') > 5
     for name in ("John", "Doe", "Ext", "support"):
         assert name in whole.read_text()
         assert not re.search(rf"\b{name}\b", text)
