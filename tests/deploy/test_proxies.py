@@ -202,6 +202,30 @@ async def test_nobody_there(scene: Scene) -> None:
     assert answer.json()["error"]["code"] == "pbx_unavailable"
 
 
+async def test_both_killed_while_a_client_waits(scene: Scene) -> None:
+    """nginx says so. HAProxy closes a connection that has had an answer before without a word, as HTTP lets it do."""
+    waiting, over = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Request, __: asyncio.StreamWriter) -> None:
+        waiting.set()
+        await over.wait()
+
+    assert (await scene.put()).status_code == 200
+    scene.first.answer = scene.second.answer = wait
+    asking = asyncio.create_task(scene.put())
+    await asyncio.wait_for(waiting.wait(), 5)
+    await asyncio.gather(scene.first.die(), scene.second.die())
+    if scene.kind == "haproxy":
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await asking
+        answer = await scene.put()
+    else:
+        answer = await asking
+    over.set()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["error"]["code"] == "pbx_unavailable"
+
+
 async def test_back_again(scene: Scene) -> None:
     """A bridge that was gone is asked again within seconds."""
     await scene.first.die()
