@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
 from bench import rows, table
@@ -31,8 +30,8 @@ def main() -> int:
 
 
 def _measure(chosen: tuple[rows.Row, ...], rounds: int, *, dry: bool) -> int:
-    results: dict[str, dict[str, Any]] = {}
-    broken = []
+    bad = False
+    everything: dict[str, dict[str, Any]] = {}
     for row in chosen:
         start = time.monotonic()
         done = subprocess.run(
@@ -42,26 +41,20 @@ def _measure(chosen: tuple[rows.Row, ...], rounds: int, *, dry: bool) -> int:
             check=False,
         )
         if done.returncode:
-            broken.append(row.key)
+            bad = True
             print(f"{row.key}: could not be measured", file=sys.stderr)
             continue
-        result = json.loads(done.stdout.splitlines()[-1])
-        about = asdict(row)
-        results[row.key] = result | {
-            "what": about["what"],
-            "reference_name": about["reference"],
-            "limit": about["limit"],
-        }
-        _tell(row, results[row.key], time.monotonic() - start)
-    if not results:
-        return 1
-    if dry:
-        return int(bool(broken) or any(map(table.over, results.values())))
-    everything = table.keep(results, _asterisk())
-    table.into_pages(table.markdown(everything))
-    print()
-    print(table.markdown({key: everything[key] for key in results}))
-    return int(bool(broken) or any(map(table.over, results.values())))
+        about = {"what": row.what, "reference_name": row.reference, "limit": row.limit}
+        result = json.loads(done.stdout.splitlines()[-1]) | about
+        bad |= table.over(result)
+        _tell(row, result, time.monotonic() - start)
+        if not dry:  # at once: a run that is broken off leaves what it has measured
+            everything = table.keep({row.key: result}, _asterisk())
+            table.into_pages(table.markdown(everything))
+    if everything:
+        print()
+        print(table.markdown({row.key: everything[row.key] for row in chosen if row.key in everything}))
+    return int(bad)
 
 
 def _tell(row: rows.Row, result: dict[str, Any], seconds: float) -> None:

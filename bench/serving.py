@@ -148,7 +148,12 @@ def _serve_constant(size: int) -> None:
         Route("/uapi/phoneCalls/{user}/{extension}/{call}", constant),
     ]
     config = uvicorn.Config(
-        Starlette(routes=routes), port=0, loop="uvloop", access_log=False, log_config=None
+        Starlette(routes=routes),
+        port=0,
+        loop="uvloop",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=75,
     )
     Stock(config).run()
 

@@ -35,6 +35,7 @@ _RUNS_THIS = "it is what runs this"
 MAKE: Mapping[str, str] = MappingProxyType(
     {
         "bench": _LONG,
+        "bench-growth": _LONG,
         "check": _RUNS_THIS,
         "clean": _SETS_UP,
         "demo-down": "it ends what make demo KEEP=1 has left up",
