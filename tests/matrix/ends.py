@@ -177,8 +177,7 @@ class Play:
     async def stopped(self, ring: PhoneCall, since: float, cause: int) -> None:
         """The new phone fell silent soon, and was told why."""
         await self.lab[TAKER].wait_closed(ring, timeout=20)
-        took = ring.closed - since
-        took -= self.machine.stalled(since, ring.closed)
+        took = self.machine.worth(since, ring.closed)
         self.verdict.people(f"024 rang on for {took:.3f} s", unless=took <= STOPS_WITHIN)
         self.verdict.people(
             f"024 was told {ring.cause} ({ring.reason}), not {cause}", unless=ring.elsewhere == (cause == 26)

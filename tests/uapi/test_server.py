@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,10 +21,17 @@ from uvicorn.server import ServerState
 from bridge.grammar import CallId
 from bridge.tokens import sha256_hex
 from bridge.uapi.server import Connection, canonical_case
-from uapi.served import served
+from uapi.served import Served, served
 from uapi.world import CONFIGURATION, EPOCH, TOKENS, World, path, pickup
 
 CALL = CallId.of(f"{EPOCH}.7")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Served]:
+    """A service for those tests that leave it as it was."""
+    with served() as service:
+        yield service
 
 
 def _connect(address: str) -> socket.socket:
@@ -72,22 +79,21 @@ def test_header_names_are_written_as_usual() -> None:
     )
 
 
-def test_every_reply_of_the_server_has_them() -> None:
+def test_every_reply_of_the_server_has_them(running: Served) -> None:
     """Good and bad, by a route and by the server itself."""
     token = f"Authorization: Bearer {TOKENS['john']}\r\n"
-    with served() as service:
-        for request in (
-            f"GET {path()} HTTP/1.1\r\nHost: h\r\n{token}\r\n",
-            f"GET {path()} HTTP/1.1\r\nHost: h\r\n\r\n",
-            "GET /nowhere HTTP/1.0\r\n\r\n",
-            "NONSENSE\r\n\r\n",
-        ):
-            lines, body = _ask(service.address, request.encode())
-            names = [line.split(":")[0] for line in lines[1:]]
-            assert "Content-Type" in names
-            assert all(part[0].isupper() for name in names for part in name.split("-"))
-            assert "Server" not in names
-            assert json.loads(body)
+    for request in (
+        f"GET {path()} HTTP/1.1\r\nHost: h\r\n{token}\r\n",
+        f"GET {path()} HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /nowhere HTTP/1.0\r\n\r\n",
+        "NONSENSE\r\n\r\n",
+    ):
+        lines, body = _ask(running.address, request.encode())
+        names = [line.split(":")[0] for line in lines[1:]]
+        assert "Content-Type" in names
+        assert all(part[0].isupper() for name in names for part in name.split("-"))
+        assert "Server" not in names
+        assert json.loads(body)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +116,11 @@ def test_every_reply_of_the_server_has_them() -> None:
         (b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 501, "request_not_implemented"),
     ],
 )
-def test_what_the_server_refuses_has_the_error_object(request_: bytes, status: int, code: str) -> None:
+def test_what_the_server_refuses_has_the_error_object(
+    running: Served, request_: bytes, status: int, code: str
+) -> None:
     """And the connection is closed: what follows cannot be understood."""
-    with served() as service:
-        lines, body = _ask(service.address, request_)
+    lines, body = _ask(running.address, request_)
     assert lines[0].startswith(f"HTTP/1.1 {status} ")
     assert "Connection: close" in lines
     assert json.loads(body)["error"]["code"] == code
@@ -126,7 +133,7 @@ OFFERS = {
 
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
-def test_an_offer_of_another_protocol_is_passed_over(offer: bytes) -> None:
+def test_an_offer_of_another_protocol_is_passed_over(running: Served, offer: bytes) -> None:
     """The request is answered as it is, body and all, in one piece or many; and so is the next on its connection."""
     head, _, body = _put(offer.decode()).partition(b"\r\n\r\n")
     token = f"Authorization: Bearer {TOKENS['john']}\r\n".encode()
@@ -139,7 +146,7 @@ def test_an_offer_of_another_protocol_is_passed_over(offer: bytes) -> None:
         ((chunked + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),), 202),
         ((b"GET " + path().encode() + b" HTTP/1.1\r\nHost: h\r\n" + token + b"\r\n",), 200),
     ]
-    with served() as service, _connect(service.address) as connection:
+    with _connect(running.address) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for pieces, status in requests:
             for piece in pieces:
