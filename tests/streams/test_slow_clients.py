@@ -20,7 +20,7 @@ from streams.traffic import Traffic, company_calls
 pytestmark = pytest.mark.anyio
 
 LIST = f"GET /uapi/phoneCalls/@me/@self?count=5000 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {OWNER}\r\n\r\n".encode()
-SOON = 2.0
+SOON = 5.0
 """Seconds in which a reply must come on a machine under load; it takes milliseconds."""
 
 
@@ -134,7 +134,7 @@ async def test_a_reader_that_falls_behind_says_so(pbx: BusyPbx, bridge: Bridge) 
         if telling.done() and now.total("uapi_ami_events_total") >= pbx.told:
             break
     await telling
-    assert worst > 0.05, "nobody was told"
+    assert worst > 0.01, "nobody was told"
     with contextlib.suppress(TimeoutError):
         await until(lambda: _not_behind(bridge), "it has caught up", timeout=5)
     assert (await _metrics(bridge)).total("uapi_ami_lag_seconds") == 0
