@@ -11,13 +11,18 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 
 from lab import AmiLogin, Bridge, Lab, LabUnavailableError, until
 from lab.service import JOHN
 
 _LONG = "[internal]\nexten => 0003*999,1,Dial(PJSIP/0003*210,600)\n"
 _PHONES = ("0003*100", "0003*024", "0003*210")
+_PAIRS_OF_A_CALL = 25
+"""A softphone gives up after two minutes of ringing."""
+
 _CALLER_ID = "John Doe <42420042>"
 _ORIGINATE = (
     f"Action: Originate\r\nActionID: ring\r\nChannel: PJSIP/0003*024\r\nCallerID: {_CALLER_ID}\r\n"
@@ -84,40 +89,62 @@ async def measure(rounds: int) -> dict[str, list[float]]:
         Lab(phones=_PHONES, extensions=_LONG, company=False) as lab,
         Bridge(lab.asterisk.ami) as bridge,
     ):
-        await lab["100"].dial("0003*999")
-        await lab["210"].wait_for_ring()
-        call = await bridge.seen("0003*210")
-        view = next(one["id"] for one in call["phoneCallView"] if one["extension"] == "0003*210")
         login = lab.asterisk.witness
         await lab.ami.close()  # who would be told of all that happens while the clock runs
         ami = await Plain.to_ami(login)
         http = Plain(*await asyncio.open_connection("127.0.0.1", bridge.port))
-        request = put_request(bridge.port, call["id"], view)
-
-        async def put() -> float:
-            sent, head = await http.ask(request)
-            times["accepted"].append(time.monotonic() - sent)
-            assert head.startswith(b"HTTP/1.1 202 "), head
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await http.reader.readexactly(int(length.partition(b":")[2]))
-            return sent
-
-        async def originate() -> float:
-            return (await ami.ask(_ORIGINATE.encode()))[0]
-
-        async def alone() -> bool:
-            return len(await lab.strangers()) == 2
-
-        for name, ring in (("put", put), ("originate", originate)) * (
-            rounds + 1
-        ):  # the first of each warms up
-            began = asyncio.create_task(ring())
-            rung = await lab["024"].wait_for_ring()
-            start = await began
-            times[name].append(rung.since - start)
-            await lab["024"].decline(rung)
-            await until(alone, "the new phone's channel is gone", every=0.005)
+        for first in range(0, rounds, _PAIRS_OF_A_CALL):
+            put = partial(_put, http, await _ringing(lab, bridge))
+            # The first of each warms up.
+            pairs = min(_PAIRS_OF_A_CALL, rounds - first) + (first == 0)
+            await _pairs(lab, times, pairs, partial(_originate, ami), put)
+            await lab["100"].hangup()
+            await until(lambda: _channels(lab, 0), "the call is over")
     return {name: values[1:] for name, values in times.items()}
+
+
+Ask = Callable[[], Coroutine[None, None, tuple[float, float]]]
+"""Asks for a ring; when that was sent, and when it was answered."""
+
+
+async def _ringing(lab: Lab, bridge: Bridge) -> bytes:
+    """Let 210 ring; the request that sends that call to 024."""
+    await lab["100"].dial("0003*999")
+    await lab["210"].wait_for_ring()
+    call = await bridge.seen("0003*210")
+    view = next(one["id"] for one in call["phoneCallView"] if one["extension"] == "0003*210")
+    return put_request(bridge.port, call["id"], view)
+
+
+async def _pairs(lab: Lab, times: dict[str, list[float]], pairs: int, originate: Ask, put: Ask) -> None:
+    """Have 024 rung by one and by the other, in turns."""
+    for name, ring in (("put", put), ("originate", originate)) * pairs:
+        began = asyncio.create_task(ring())
+        rung = await lab["024"].wait_for_ring()
+        sent, answered = await began
+        times[name].append(rung.since - sent)
+        if name == "put":
+            times["accepted"].append(answered - sent)
+        await lab["024"].decline(rung)
+        await until(lambda: _channels(lab, 2), "the new phone's channel is gone", every=0.005)
+
+
+async def _originate(ami: Plain) -> tuple[float, float]:
+    sent, _ = await ami.ask(_ORIGINATE.encode())
+    return sent, time.monotonic()
+
+
+async def _put(http: Plain, request: bytes) -> tuple[float, float]:
+    sent, head = await http.ask(request)
+    answered = time.monotonic()
+    assert head.startswith(b"HTTP/1.1 202 "), head
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await http.reader.readexactly(int(length.partition(b":")[2]))
+    return sent, answered
+
+
+async def _channels(lab: Lab, number: int) -> bool:
+    return len(await lab.strangers()) == number
 
 
 def report(times: dict[str, list[float]]) -> str:
