@@ -228,6 +228,8 @@ def _schema(schema: dict[str, Any]) -> Any:
 class PhoneCallAction(Model):
     """What shall happen to a phone call. Members that an action does not know are passed over."""
 
+    model_config = ConfigDict(populate_by_name=False)
+
     action: Annotated[str, _schema({"type": "string", "enum": ["PickUp", "UnPark"]})] = Field(
         description="PickUp takes the call over; UnPark does so with a parked one."
     )

@@ -164,6 +164,14 @@ def test_each_wrong_member_has_its_code(world: World, member: str, value: Any, c
     assert world.link.sent == []
 
 
+@pytest.mark.parametrize("name", ["send_call_to", "SENDCALLTO", "sendcallto", "SendCallTo", "sendCallTo "])
+def test_a_member_by_any_other_name_is_an_unknown_one(world: World, name: str) -> None:
+    """It is passed over, so that what it stands for is missing."""
+    request = Request(world.ringing())
+    request.body[name] = request.body.pop("sendCallTo")
+    assert request.send(world) == (400, "pc_sendcallto_invalid")
+
+
 @pytest.mark.parametrize(
     "content",
     [
