@@ -1,12 +1,16 @@
 """How much one client may ask for."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from bridge.grammar import CallId, Extension
 from bridge.settings import Limits
 from bridge.uapi.errors import ApiError
 from bridge.uapi.limits import Buckets, Limiter
-from uapi.world import World, path, pickup
+from uapi.world import TOKENS, World, path, pickup
 
 
 class Clock:
@@ -115,3 +119,26 @@ def test_an_app_may_not_wait_without_end() -> None:
             pass
     with limiter.waiting("john", 5):
         pass
+
+
+def test_a_request_that_may_not_wait_is_told_so() -> None:
+    """429 with Retry-After while as many wait as may; without a wait it is answered, and so is another app."""
+    world = World({"limits": {"waits_per_app": 1}})
+    call = world.ringing()
+
+    def ask(app: str, *, wait: bool) -> Any:
+        headers = {"Authorization": f"Bearer {TOKENS[app]}"} | ({"Prefer": "wait=30"} if wait else {})
+        return client.put(path(call, user="@owner"), json=pickup(), headers=headers)
+
+    with world.client(None) as client, ThreadPoolExecutor() as threads:
+        waiting = [threads.submit(ask, "john", wait=True)]
+        while not world.link.originated:
+            time.sleep(0.001)
+        refused, at_once = ask("john", wait=True), ask("john", wait=False)
+        waiting.append(threads.submit(ask, "chief", wait=True))
+        world.inside(client, world.link.answer_now)
+        answered = [one.result(20).status_code for one in waiting]
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_requests")
+    assert refused.headers["retry-after"] == "1"
+    assert at_once.status_code == 202
+    assert answered == [200, 200]
