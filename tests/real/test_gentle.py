@@ -1,6 +1,7 @@
 """What the bridge asks of the PBX: a handful of actions a pickup, nothing for calls, a Ping every few seconds."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -19,6 +20,7 @@ async def test_calls_cost_the_pbx_nothing(lab: Lab, new_bridge: NewBridge, new_p
     proxy = await new_proxy()
     bridge = await new_bridge(proxy.login)
     proxy.clear()
+    began = time.monotonic()
     lab["210"].on_ring("accept")
     for _ in range(20):
         call = await lab["100"].dial("0003*210")
@@ -28,7 +30,12 @@ async def test_calls_cost_the_pbx_nothing(lab: Lab, new_bridge: NewBridge, new_p
         await lab["210"].wait_closed()
 
     assert {action["Action"] for action in proxy.actions} <= {"Ping"}
-    assert proxy.count("Ping") <= 5
+    assert proxy.count("Ping") <= _pings(time.monotonic() - began)
+
+
+def _pings(seconds: float) -> float:
+    """How many Pings are "one every few seconds"."""
+    return seconds / 2 + 1
 
 
 async def test_a_pickup_costs_a_handful(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
@@ -63,8 +70,9 @@ async def test_lists_are_asked_for_once_a_connection(
     proxy.clear()
     await lab["100"].dial("0003*210")
     await lab["210"].wait_for_ring()
+    began = time.monotonic()
     await asyncio.sleep(10)  # what is looked for is that nothing comes
 
     assert all(at_connect[name] <= 1 for name in LISTS), at_connect
     assert {action["Action"] for action in proxy.actions} == {"Ping"}
-    assert 2 <= proxy.count("Ping") <= 5
+    assert 2 <= proxy.count("Ping") <= _pings(time.monotonic() - began)

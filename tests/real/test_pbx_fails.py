@@ -9,6 +9,7 @@ import pytest
 from lab import AmiProxy, Bridge, Lab, until
 from lab.fixtures import NewBridge, NewLab, NewProxy
 from lab.numbers import PARK_ME
+from lab.pace import pace
 from matrix.states import CALLED, CALLER, ringing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
@@ -16,32 +17,32 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real]
 PHONES = (CALLER, CALLED, "0003*024")
 
 
-async def _unavailable(bridge: Bridge, within: float) -> float:
-    """Wait until the API says 503 properly; how long that took, in seconds."""
-    started = time.monotonic()
+async def _unavailable(bridge: Bridge, within: float) -> None:
+    """Wait until the API says 503 properly, which it does within so many seconds."""
+    machine, started = pace(), time.monotonic()
 
     async def refused() -> bool:
         answer = await bridge.get("@me", CALLED)
         return answer.status_code == 503
 
-    await until(refused, "the API says 503", timeout=within + 2)
-    took = time.monotonic() - started
+    await until(refused, "the API says 503", timeout=within + 20)
+    assert machine.worth(started, time.monotonic()) <= within
     answer = await bridge.get("@me", CALLED)
     assert answer.json()["error"]["code"] == "pbx_unavailable"
     assert int(answer.headers["Retry-After"]) > 0
     put = await bridge.pick_up(CALLED, "0" * 20, "0003*024")
     assert (put.status_code, put.json()["error"]["code"]) == (503, "pbx_unavailable")
-    assert took <= within
-    return took
 
 
 async def _well_again(lab: Lab, bridge: Bridge, within: float = 10) -> None:
     """Wait until there is a picture again, without ghosts; then a ringing call is picked up."""
+    machine, started = pace(), time.monotonic()
 
     async def answers() -> bool:
         return (await bridge.get("@me", CALLED)).status_code == 200
 
-    await until(answers, "the API answers again", timeout=within)
+    await until(answers, "the API answers again", timeout=within + 20)
+    assert machine.worth(started, time.monotonic()) <= within
     assert await bridge.calls(CALLED) == []
     scene = await ringing(lab, bridge)
     accepted = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
@@ -70,7 +71,7 @@ async def test_a_cut_connection(lab: Lab, new_bridge: NewBridge, new_proxy: NewP
     proxy.clear()
     proxy.allow()
     # The new connection finds a ring whose caller is gone, and ends it; nothing is asked a second time.
-    await lab["024"].wait_closed(ring, timeout=10)
+    await lab["024"].wait_closed(ring)
     assert proxy.count("Originate") == 0
     await _well_again(lab, bridge)
 
@@ -89,7 +90,7 @@ async def test_an_originate_under_way_is_not_sent_again(
     proxy.cut()
 
     assert (await waiting).status_code == 503
-    await until(_reconnected(bridge), "the API answers again", timeout=10)
+    await until(_reconnected(bridge), "the API answers again")
     # A connection that answers questions has sent whatever it would send by itself.
     again = await bridge.pick_up(scene.uri, scene.call, "0003*025", view=scene.view)
     assert again.status_code == 202, again.text
@@ -171,7 +172,7 @@ async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: New
             case _:
                 await doomed.asterisk.cli("core restart now")
                 await _unavailable(bridge, within=1)
-                await until(_booted(doomed), "Asterisk is up again", timeout=15)
+                await until(_booted(doomed), "Asterisk is up again", timeout=60)
                 await doomed.revive()
         await _well_again(doomed, bridge)
         await doomed.reset()
@@ -303,5 +304,5 @@ async def test_a_picture_from_before_is_never_shown(
             first.extend(answer.json()["entry"])
         return answer.status_code == 200
 
-    await until(answers, "the API answers again", timeout=10)
+    await until(answers, "the API answers again")
     assert first == []
