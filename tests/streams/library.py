@@ -10,6 +10,8 @@ from bridge.calls import RESYNC, Picture, text
 from streams.orders import Told
 
 FOLDER = Path(__file__).parents[1] / "recordings"
+APART = ("13.", "16.")
+"""The versions that tell of channels and bridges apart (``streams.orders``)."""
 RECORDINGS = sorted(FOLDER.rglob("*.jsonl"))
 
 
@@ -22,7 +24,8 @@ def name(path: Path) -> str:
 def recorded(path: Path) -> tuple[Told, ...]:
     """All that a recording has."""
     head, events = read(path)
-    return tuple(Told(head.started + t, (event,)) for t, event in events)
+    apart = head.asterisk.startswith(APART)
+    return tuple(Told(head.started + t, (event,), apart=apart) for t, event in events)
 
 
 def opening(stream: Sequence[Told]) -> int:

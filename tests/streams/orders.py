@@ -2,7 +2,7 @@
 
 What Asterisk orders, and so what is never exchanged here:
 
-* *Events of one channel.* They are published under the channel's lock. An event of two channels (DialBegin, Pickup)
+* *Events of one channel.* They are published under the channel's lock, and reach AMI through one queue. An event of two channels (DialBegin, Pickup)
   counts for both, as the one thread that publishes it does things to both.
 * *Events of one bridge.* They are published under the bridge's lock; of those who enter a conversation, the Linkedid
   in the latest BridgeEnter is that of all of them, so that this order is the order of the merges, too.
@@ -15,6 +15,9 @@ What Asterisk orders, and so what is never exchanged here:
 And what it does not, so that it is exchanged:
 
 * Events of different channels and bridges of one call within a moment: other threads publish them.
+* Before Asterisk 17, what happens to a channel against its ways into and out of bridges: each of the two kinds passed
+  through a cache of its own before it met the other in that queue (source). But its Newchannel is ahead of both; who
+  enters a bridge unannounced is known from the next resync on.
 * Parking events against all but each other: they reach AMI on a way of their own (seen on 22.10, ahead of Newchannel).
 * OriginateResponse against all: it is not of that queue at all (seen on 22.10, ahead of Newchannel and of Hangup).
 * Answers, against what has happened before: they are written at once and overtake the queue.
@@ -52,12 +55,14 @@ class Told:
     Attributes:
         at: When, seconds.
         events: What is told.
+        apart: Whether it is of an Asterisk where channels and bridges are told of apart.
         of: Which recording it is of, where several make up one stream and know nothing of each other; or ``ALL``.
     """
 
     at: float
     events: tuple[Headers, ...]
     of: int = 0
+    apart: bool = False
 
     @property
     def answer(self) -> bool:
@@ -77,7 +82,13 @@ class Told:
         if name == "DeviceStateChange":
             return frozenset({text(first, "Device")})
         headers = ("Uniqueid", "DestUniqueid", "TargetUniqueid", "BridgeUniqueid")
-        return frozenset(value for header in headers if (value := text(first, header)))
+        things = {value for header in headers if (value := text(first, header))}
+        if self.apart and name in ("BridgeEnter", "BridgeLeave", "Newchannel"):
+            channel = text(first, "Uniqueid")
+            things.add(f"the ways of {channel}")
+            if name != "Newchannel":
+                things.discard(channel)
+        return frozenset(things)
 
 
 def moments(stream: Sequence[Told]) -> list[int]:

@@ -15,8 +15,8 @@ import pytest
 from bridge.calls import Call, Picture
 from calls.checks import check
 from recorded.joining import calls, rows
-from recorded.telling import picture
-from streams.library import RECORDINGS, hears, name, of_one_pbx, opening, recorded
+from recorded.telling import MOMENT, picture
+from streams.library import FOLDER, RECORDINGS, hears, name, of_one_pbx, opening, recorded
 from streams.orders import ALL, Told, moments, shuffled
 from streams.wire import heard, on_the_wire, segments
 
@@ -30,6 +30,28 @@ AT_ONCE = 5
 
 def _shown(one: Picture) -> dict[str, Call]:
     return {call.id: call for call in one.calls()}
+
+
+def test_the_orders_are_many_and_legal() -> None:
+    """They are hardly ever the same; what is told of one channel or bridge keeps its order, and so do moments."""
+    stream = recorded(FOLDER / "talking" / "transferred-after-a-consultation.jsonl")
+    place = {id(told): n for n, told in enumerate(stream)}
+    drawn = set()
+    for draw in range(50):
+        order = list(shuffled(stream, random.Random(draw)))
+        places = tuple(place[id(told)] for told in order)
+        assert sorted(places) == list(range(len(stream)))
+        drawn.add(places)
+        latest = 0.0
+        last: dict[str, int] = {}
+        for told in order:
+            assert told.at >= latest - MOMENT
+            latest = max(latest, told.at)
+            if not told.answer:
+                for thing in told.things:
+                    assert last.setdefault(thing, -1) < place[id(told)]
+                    last[thing] = place[id(told)]
+    assert len(drawn) > 45
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=name)
