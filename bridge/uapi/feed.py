@@ -143,7 +143,7 @@ class _Shown:
         return form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Step:
     """A change: the call before it and after it, each None where there was, or is, none."""
 
@@ -151,7 +151,12 @@ class _Step:
     before: _Shown | None
     after: _Shown | None
 
-    @property
+    @cached_property
+    def tells(self) -> bool:
+        """Whether anybody can tell the two states apart."""
+        return not (self.before and self.after and self.before.same(self.after))
+
+    @cached_property
     def listed(self) -> frozenset[Extension]:
         """The extensions under which the call was or is found."""
         none: frozenset[Extension] = frozenset()
@@ -307,14 +312,20 @@ class Feed:
             after = None if change.kind == "ended" else _Shown(change.call)
             if after is not None:
                 self._shown[id_] = after
-            if not self._up or (before and after and before.same(after)):
+            if not self._up:
                 continue
-            self._number += 1
-            step = _Step(self._number, before, after)
+            step = _Step(self._number + 1, before, after)
+            if self._is_heard(step) and not step.tells:
+                continue
+            self._number = step.number
             if len(self._history) == self._history.maxlen:
                 self._floor = self._history[0].number
             self._history.append(step)
             self._tell(step)
+
+    def _is_heard(self, step: _Step) -> bool:
+        """Whether anybody listens who may see the call: what nobody hears is not put into words."""
+        return None in self._groups or any(extension in self._groups for extension in step.listed)
 
     def _tell(self, step: _Step) -> None:
         for extension in (None, *step.listed):
@@ -326,6 +337,8 @@ class Feed:
 
     def _message(self, step: _Step, audience: Audience) -> bytes:
         """A change as an audience hears of it; nothing where it does not see that call."""
+        if not step.tells:
+            return b""
         was = self._seen(audience, step.before)
         now = self._seen(audience, step.after)
         if step.after is not None and now is not None:

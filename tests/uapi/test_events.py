@@ -4,19 +4,20 @@ import asyncio
 import json
 import signal
 import urllib.request
+from typing import Any
 
 import httpx2
 import pytest
 import structlog
 
 from bridge.ami import LinkState
-from bridge.calls import Leg
+from bridge.calls import Call, Leg
 from bridge.directory import Directory
 from bridge.tokens import Tokens
 from bridge.uapi import events, feed, present
 from bridge.uapi.addresses import resolve
 from bridge.uapi.feed import Audience, Feed, Listener
-from bridge.uapi.models import PhoneCallView
+from bridge.uapi.models import PhoneCall, PhoneCallView
 from uapi.listening import Event, listening, until
 from uapi.served import served
 from uapi.world import TOKENS, World, path, pickup
@@ -319,6 +320,40 @@ async def test_nothing_is_computed_while_nobody_listens(world: World) -> None:
     await until(lambda: not tracks())
     world.ringing()
     assert world.bridge.picture.take_changes() == []
+
+
+async def test_what_nobody_hears_is_not_put_into_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a call at a phone where nobody listens no reply is made; whoever comes back to that phone is told all the same,
+    and of changes that nobody can see still nothing.
+    """
+    directory, here = audience(world)
+    one = Feed(world.bridge.picture, directory)
+    listener = one.join(here, None)
+    before = await heard_id(listener)
+    one.leave(here, listener)
+    elsewhere = audience(world, "13", "0003*025")[1]
+    one.join(elsewhere, None)
+    made: list[Call] = []
+    shown = present.phone_call
+
+    def counted(call: Call, *args: Any, **more: Any) -> PhoneCall:
+        made.append(call)
+        return shown(call, *args, **more)
+
+    monkeypatch.setattr(present, "phone_call", counted)
+    caller = world.caller()
+    world.ring(caller)
+    one.stir()
+    await asyncio.sleep(0)
+    world.event(
+        "Rename", Uniqueid=caller, Channel="PJSIP/0003*100-00000007", Newname="PJSIP/0003*100-000000aa"
+    )
+    one.stir()
+    await asyncio.sleep(0)
+    assert made == []
+    told = (await one.join(here, before).hear(1)) or b""
+    assert made != []
+    assert [told.count(kind) for kind in (b"event: added", b"event: changed")] == [1, 0]
 
 
 async def test_a_history_that_is_too_short_says_so(world: World) -> None:
