@@ -91,6 +91,7 @@ class Phone:
         self.sound = sound
         self.address = address
         self.port = port
+        self._given_port = port
         self.register = register
         self.display = display
         self.calls: dict[str, PhoneCall] = {}
@@ -132,6 +133,7 @@ class Phone:
                 break
             except PhoneError:
                 self._end()
+                fixed = self._given_port  # not the one that it had before a restart: another may have it now
                 if last:
                     raise
         if self.register:

@@ -17,6 +17,7 @@ from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
 from lab.sip import SIP_USER, SipUser
 from matrix.states import CALLED, CALLER, TAKER, Scene
+from real.states import asks
 
 UNREGISTERED = "0003*102"
 """An extension that Asterisk knows, and whose phone is switched off in the matrix."""
@@ -61,7 +62,7 @@ class Play:
         """PUT the PickUp and wait for its outcome in the background."""
         scene = self.scene
         return asyncio.ensure_future(
-            self.bridge.pick_up(scene.uri, scene.call, to, view=scene.view, ring=ring, wait=wait)
+            asks(self.bridge, scene.uri, scene.call, to, view=scene.view, ring=ring, wait=wait)
         )
 
     async def rows(self) -> Rows:

@@ -50,6 +50,19 @@ async def talk(lab: Lab, number: str = "0003*210", *, caller: str = "100", calle
     return ringing
 
 
+async def asks(bridge: Bridge, at: str, call: str, to: str, **more: Any) -> httpx2.Response:
+    """PUT a PickUp, and again as long as the bridge has not yet heard that the caller waits."""
+
+    async def heard() -> httpx2.Response | None:
+        answer = await bridge.pick_up(at, call, to, **more)
+        early = answer.status_code == 409 and "with nobody" in answer.text
+        return None if early else answer
+
+    answer = await until(heard, "the bridge knows that the caller waits")
+    assert answer is not None
+    return answer
+
+
 async def take(
     lab: Lab,
     bridge: Bridge,
@@ -64,8 +77,8 @@ async def take(
 ) -> Call:
     """Pick a call up by a phone that answers at once; the answer says so, and is returned."""
     lab[to].on_ring("accept")
-    answer = await bridge.pick_up(
-        at, call, f"0003*{to}", view=view, token=token, caller_id=caller_id, wait=20, action=action
+    answer = await asks(
+        bridge, at, call, f"0003*{to}", view=view, token=token, caller_id=caller_id, wait=20, action=action
     )
     lab[to].on_ring("")
     assert answer.status_code == 200, f"{answer.status_code} {answer.text}"

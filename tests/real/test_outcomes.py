@@ -18,6 +18,7 @@ from real.states import (
     RING,
     TALK,
     Call,
+    asks,
     only,
     over,
     picked_up_from,
@@ -165,7 +166,7 @@ async def test_a_ring_that_can_no_longer_succeed_stops(lab: Lab, bridge: Bridge,
         await only(lab, {"100", "210"})
     call = await settled(bridge, end.at, f"0003*{end.view}", "5" if end.talks or end.view == "100" else "3")
     target = view_of(call, f"0003*{end.view}")["id"]
-    waiting = asyncio.create_task(bridge.pick_up(end.at, call["id"], "0003*024", view=target, wait=10))
+    waiting = asyncio.create_task(asks(bridge, end.at, call["id"], "0003*024", view=target, wait=10))
     at_024 = await rings(lab, "024")
 
     since = len(lab.ami.events)
@@ -399,7 +400,7 @@ async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge
     await lab["100"].dial(PARK_ME)
     await lab.wait_waiting("100", "Park")
     call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
-    await bridge.pick_up("0003*100", call["id"], "0003*024", view="00")
+    await asks(bridge, "0003*100", call["id"], "0003*024", view="00")
     at_024 = await rings(lab, "024")
     await lab["101"].dial("702")
     assert (await lab["024"].wait_closed(at_024)).elsewhere
