@@ -16,9 +16,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import httpx2
 
+from bridge.grammar import CallId
 from lab.asterisk import Asterisk
 from lab.ports import until
 from lab.service import JOHN, OWNER, Bridge
@@ -227,23 +229,24 @@ class Soak:
                 )
             ).json()["entry"]
             self._seen.worst_list = max(self._seen.worst_list, time.monotonic() - asked)
-            old = [
-                call
-                for call in calls
-                if time.time() - datetime.fromisoformat(call["published"]).timestamp() > LONGEST
-            ]
-            if old and len(self._seen.faults) < 10:
-                self._seen.faults.append(f"ghosts: {json.dumps(old[:3])}")
+            await self._no_ghosts([call for call in calls if _age(call) > LONGEST])
             metrics = await self.metrics()
             self._seen.most_live = max(self._seen.most_live, len(calls))
             self._seen.worst_lag = max(self._seen.worst_lag, metrics.total("uapi_ami_lag_seconds"))
             if asked - began > said + 60:
                 said = asked - began
                 say(
-                    f"{said:.0f} s: {len(calls)} calls live, {self._seen.pickups.total()} pickups,"
-                    f" {memory(self._bridge.pid):.1f} MB"
+                    f"{said:.0f} s: {len(calls)} calls live, {self._seen.pickups['connected']} of"
+                    f" {self._seen.pickups.total()} pickups connected, {memory(self._bridge.pid):.1f} MB"
                 )
             await asyncio.sleep(1)
+
+    async def _no_ghosts(self, old: list[dict[str, Any]]) -> None:
+        """See whether Asterisk has the callers of calls that should long be over."""
+        if old and len(self._seen.faults) < 10:
+            there = {CallId.of(row.uniqueid) for row in await self._asterisk.channels()}
+            if ghosts := [call for call in old if call["id"] not in there]:
+                self._seen.faults.append(f"ghosts: {json.dumps(ghosts[:3])}")
 
     async def nothing_left(self) -> None:
         """Wait until all calls are over, by Asterisk's word and by the bridge's."""
@@ -261,6 +264,10 @@ class Soak:
         except TimeoutError as left:
             self._seen.faults.append(str(left))
             self._seen.faults += [str(row) for row in await self._asterisk.channels()][:5]
+
+
+def _age(call: dict[str, Any]) -> float:
+    return time.time() - datetime.fromisoformat(call["published"]).timestamp()
 
 
 async def soak(

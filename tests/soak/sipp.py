@@ -59,6 +59,8 @@ class Sipp:
                     str(root.root(22)), "root", "/usr/bin/sipp", *self._options, "-sf", f"{inside}/scenario.xml",
                     *own, "-i", self.address, "-mi", self.address, "-p", str(self.port), "-nostdin",
                     "-trace_stat", "-stf", f"{inside}/stat.csv", "-fd", "1", "-max_socket", "10000", "-nd",
+                    # Where the machine is slow for a while, it is to go on.
+                    "-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000",
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
