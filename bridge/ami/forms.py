@@ -6,6 +6,7 @@ nobody here reads is matched like the rest, and then left out: making the dict i
 
 import re
 from collections.abc import Callable, Mapping
+from sys import intern
 from types import MappingProxyType
 
 Form = Callable[[str], dict[str, str | list[str]] | None]
@@ -39,16 +40,20 @@ READ: Mapping[str, frozenset[str]] = {
 A test finds what is read and not here. Whoever wants events whole, such as a recorder, takes `EVERYTHING`.
 """
 
+TOLD_AGAIN = frozenset({"Newchannel", "NewCallerid", "NewConnectedLine", "BridgeEnter", "Status"})
+"""Events whose values are kept for as long as a call lives, and told of several channels: each text is held once."""
+
 EVERYTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
 """No event of which anything is left out."""
 
 
-def form(names: list[str], read: frozenset[str] | None = None) -> Form | None:
+def form(names: list[str], read: frozenset[str] | None = None, *, once: bool = False) -> Form | None:
     """The form of messages with these headers.
 
     Args:
         names: Of the headers, in order.
         read: Those that are wanted; all where None.
+        once: Whether equal values are to be one text in memory.
 
     Returns:
         The form; None where a header repeats that does not do so by itself, or not in one row.
@@ -69,7 +74,11 @@ def form(names: list[str], read: frozenset[str] | None = None) -> Form | None:
             found = match(message)
             return dict(zip(kept, found.groups(), strict=True)) if found else None
 
-        return plain
+        def shared(message: str) -> dict[str, str | list[str]] | None:
+            found = match(message)
+            return dict(zip(kept, map(intern, found.groups()), strict=True)) if found else None
+
+        return shared if once else plain
     start = kept.index(REPEATED)
     rows = slice(start, start + many)
 
@@ -78,7 +87,8 @@ def form(names: list[str], read: frozenset[str] | None = None) -> Form | None:
         if not found:
             return None
         values = found.groups()
-        headers: dict[str, str | list[str]] = dict(zip(kept, values, strict=True))
+        texts = map(intern, values) if once else values
+        headers: dict[str, str | list[str]] = dict(zip(kept, texts, strict=True))
         headers[REPEATED] = list(values[rows])
         return headers
 
