@@ -108,8 +108,8 @@ ROWS = (
     ),
     Row(
         "memory",
-        "memory of a live call, of 2,000",
-        "cacofonisk's tracker, the same calls",
+        "memory of a live call, of 1,000",
+        "cacofonisk's tracker, the same calls with all their events",
         1.5,
         "events.memory",
     ),
