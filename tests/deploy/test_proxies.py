@@ -254,6 +254,15 @@ async def test_post_is_sent_once(scene: Scene) -> None:
     assert len(scene.both) == 1
 
 
+async def test_a_login_finds_the_one_that_is_left(scene: Scene) -> None:
+    """A POST that could not even be handed to a bridge goes to the other, however short ago the first one died."""
+    assert (await scene.put()).status_code == 200
+    await scene.first.die()
+    for _ in range(8):
+        answer = await scene.client.post("/oauth/token.php", content="grant_type=client_credentials")
+        assert answer.status_code == 200
+
+
 async def test_events_come_at_once(scene: Scene) -> None:
     """A stream of events is handed on piece by piece."""
     more = asyncio.Event()

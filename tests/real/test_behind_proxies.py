@@ -59,11 +59,24 @@ class Site:
         await until(both, "both bridges are asked", timeout=10, every=0.1)
 
     def put(self, scene: Scene, *, wait: float = 0) -> asyncio.Task[httpx2.Response]:
-        """Send a PickUp once, and go on."""
+        """Send a PickUp once both bridges have seen the call, and go on."""
         body = {"action": "PickUp", "sendCallTo": TAKER, "phoneCallViewId": scene.view, "waitForPickup": 20}
         headers = {"Prefer": f"wait={wait:g}"} if wait else {}
         path = f"/uapi/phoneCalls/@me/{scene.uri}/{scene.call}"
-        return asyncio.create_task(self.client.put(path, content=json.dumps(body), headers=headers))
+
+        async def agree() -> bool:
+            told = [await one.calls(scene.uri) for one in self.bridges if one.running]
+            views = [
+                [(view["id"], view["status"]) for call in calls for view in call["phoneCallView"]]
+                for calls in told
+            ]
+            return bool(views[0]) and all(each == views[0] for each in views)
+
+        async def send() -> httpx2.Response:
+            await until(agree, "both bridges see the same call", timeout=20)
+            return await self.client.put(path, content=json.dumps(body), headers=headers)
+
+        return asyncio.create_task(send())
 
     async def get(self, scene: Scene) -> dict[str, Any]:
         """Ask for the call: each of these requests is answered."""
@@ -111,7 +124,7 @@ async def bridges(request: pytest.FixtureRequest, office: Lab) -> AsyncIterator[
 
 
 @pytest.fixture
-async def site(lab: Lab, bridges: Site) -> Site:  # noqa: ARG001 (its phones are at rest)
+async def site(lab: Lab, bridges: Site) -> AsyncIterator[Site]:  # noqa: ARG001 (its phones are at rest)
     """Both bridges up and asked by the proxy."""
     for way in bridges.ways:
         way.clear()
@@ -120,7 +133,9 @@ async def site(lab: Lab, bridges: Site) -> Site:  # noqa: ARG001 (its phones are
         if not one.running:
             await one.start()
     await bridges.both_asked()
-    return bridges
+    before = len(bridges.proxy.log())
+    yield bridges
+    print(bridges.proxy.log()[before:])  # shown where the test has failed
 
 
 async def _taken(lab: Lab) -> None:
