@@ -27,7 +27,9 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
 
 
 def free_sip_port(host: str = "127.0.0.1") -> int:
-    """Return a port that is free now for UDP and for TCP, and that no client is given by the kernel.
+    """Return a port that is free now for UDP and for TCP, and that nobody is given for sound or by the kernel.
+
+    Asterisk has 10000 to 19999 for sound (rtp.conf), on all addresses; phones have 20000 to 29999.
 
     A softphone listens on both and does not start without either. Each connection that a client closed keeps its
     port for a minute (TIME-WAIT, RFC 9293 section 3.6.1): after thousands of them most of the kernel's are taken.
@@ -36,7 +38,7 @@ def free_sip_port(host: str = "127.0.0.1") -> int:
         host: The address it is free on.
     """
     while True:
-        port = random.randrange(10000, 20000)
+        port = random.randrange(30000, 32768)
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
