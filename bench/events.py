@@ -191,6 +191,11 @@ async def _memory(rounds: int, calls: int) -> Measured:
         stock = on_panoramisk(tracker())
         return await grown(calls, stock.read(live(calls, filtered=False)), lambda: None)
 
+    few = live(20)
+    warm = Ours()
+    await warm.read(few)  # what is made once for all calls is none of theirs
+    warm.bridge.picture.calls()
+    await on_panoramisk(tracker()).read(few)
     return await in_turns(rounds, "KB/call", one, other, warm=0)
 
 
