@@ -7,11 +7,15 @@ number of users.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from bridge.grammar import Extension
 from bridge.patterns import Pattern, PatternIndex
 from bridge.settings import Role, Settings
+
+_KNOWN_NUMBERS = 65_536
+"""Numbers whose owner is remembered: more than have a call at a time, or a list of all would find none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ class Directory:
         for user in users.values():
             for pattern in user.extensions:
                 self._owners.add(pattern, user)
+        # Asked several times for each call that is shown, and again for the same numbers at the next question.
+        self._owner = lru_cache(maxsize=_KNOWN_NUMBERS)(self._find_owner)
+
+    def _find_owner(self, extension: Extension) -> User | None:
+        return next(self._owners.find(extension), None)
 
     def user(self, id_: str) -> User | None:
         """The user with this id."""
@@ -87,7 +96,7 @@ class Directory:
 
     def owner_of(self, extension: Extension) -> User | None:
         """The one user whose list covers this number."""
-        return next(self._owners.find(extension), None)
+        return self._owner(extension)
 
     def organization_of(self, extension: Extension) -> Organization | None:
         """The organization of the number's owner."""
