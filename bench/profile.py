@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.events import Ours
+from bench.stages import shares
 from bench.stream import Traffic, stream
 
 IMAGES = Path(__file__).parents[1] / "docs/images"
@@ -162,6 +163,9 @@ def main() -> None:
     if options.only != "put":
         stacks = asyncio.run(events(options.calls))
         _keep(stacks, "Connection._drain", "profile-events.svg", "events to the picture, by CPU time")
+        print("shares of stock panoramisk's time for the same stream:")
+        for part, share in asyncio.run(shares()).items():
+            print(f"  {share:6.2f}  {part}")
     if options.only != "events":
         stacks = asyncio.run(puts(options.seconds))
         _keep(stacks, "bridge/uapi/layers.py:Requests", "profile-put.svg", "PUT with PickUp, by CPU time")

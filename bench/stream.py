@@ -42,7 +42,7 @@ class Traffic:
     rate: float = 50.0
     rings: float = 2.0
     talks: float = 10.0
-    phones: int = 20_000
+    phones: int = 1_000
     first: int = 0
 
 
