@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ async def _load(seconds: int) -> Measured:
     }
     if wrong or any(statuses) or picked_up != PICKUPS_A_SECOND * seconds:
         measured.failed = (
-            f"{len(wrong)} of {len(picker.answers)} pickups failed {sorted(set(wrong))[:3]};"
+            f"{len(wrong)} of {len(picker.answers)} pickups failed ({dict(Counter(one[:3] for one in wrong))});"
             f" SIPp ended with {statuses} {errors}"
         )
     return measured
@@ -123,7 +124,7 @@ async def _calls(lab: Lab, bridge: Bridge, seconds: int) -> tuple["_Picker", lis
         sipp.callers(sip_port, _RINGS, rate=PICKUPS_A_SECOND, calls=pickups, talk=5) as picked,
     ):
         statuses = await asyncio.gather(plain.wait(), picked.wait())
-        errors = (plain.errors() + picked.errors())[-1000:] if any(statuses) else ""
+        errors = (plain.errors() + picked.errors())[-300:] if any(statuses) else ""
     await asyncio.gather(*picker.tasks)
     picking.cancel()
     with contextlib.suppress(asyncio.CancelledError):

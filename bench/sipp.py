@@ -13,7 +13,12 @@ from lab.ports import free_port
 
 CALLERS = "127.0.0.4"
 PHONES = "127.0.0.3"
-FILES = {("asterisk.conf", "options", "maxfiles"): "60000"}
+_MOST_FILES = 60_000
+
+FILES = {
+    ("asterisk.conf", "options", "maxfiles"): str(_MOST_FILES),
+    ("rtp.conf", "general", "rtpend"): "39999",
+}
 """Options for an Asterisk that has thousands of channels."""
 
 _CALLER = """<?xml version="1.0" encoding="ISO-8859-1" ?>
@@ -134,9 +139,9 @@ def free_phone_port() -> int:
 
 
 def allow_many_files() -> None:
-    """Let what is started from here have as many open files as may be: a channel has several."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Let what is started from here have as many open files as a lab of thousands of channels needs."""
+    most = max(_MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the lab runs as root, who may
 
 
 class Sipp:
