@@ -37,7 +37,7 @@ KNOWS: dict[str, set[str]] = {
 
 ABOVE = ("app", "cli", "init", "recordings", "__main__")
 
-PURE = {"build", "collections", "dataclasses", "enum", "hashlib", "re", "typing", "unicodedata"}
+PURE = {"bisect", "build", "collections", "dataclasses", "enum", "hashlib", "re", "typing", "unicodedata"}
 """What the core needs of the standard library: no clock, no chance, no task, no log."""
 
 

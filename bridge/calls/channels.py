@@ -111,9 +111,11 @@ class Channel:
         """Whether it is a leg; a pickup's channel is one from when it is connected."""
         return self.party and (self.pickup is None or self.pickup.status is PickupStatus.CONNECTED)
 
-    def was_called(self, name: str) -> bool:
-        """Whether a name that is not its own is one it has had, its own as a zombie's, or none at all."""
-        return not name or name in self.former or name.partition("<")[0] in (self.name, *self.former)
+    def is_called(self, name: str) -> bool:
+        """Whether a name is its own, one it has had, its own as a zombie's, or none at all."""
+        if name == self.name or not name or name in self.former:
+            return True
+        return name.partition("<")[0] in (self.name, *self.former)
 
     @property
     def waiting(self) -> bool:

@@ -43,6 +43,9 @@ STATUS_VARIABLES = (*CDR_VARIABLES, "CHANNEL(onhold)", *PICKUP_VARIABLES)
 """What a Status asks of each channel besides its own headers."""
 
 
+_UNKNOWN = frozenset({"<unknown>", "(null)", "<null>"})
+"""How Asterisk says that it does not know."""
+
 _BEFORE_THE_NUMBERS = frozenset({
     "Event", "Privilege", "Timestamp", "ActionID", "Channel", "ChannelState", "ChannelStateDesc",
     "BridgeUniqueid", "BridgeType", "BridgeTechnology", "TargetChannel", "ParkeeChannel",
@@ -58,11 +61,12 @@ the numbers, and the last of those that stand behind them.
 def text(headers: Headers, name: str) -> str:
     """A header's value; where it repeats the true one, empty where it is absent or says it is unknown."""
     value: object = headers.get(name, "")
-    if isinstance(value, list):
-        value = value[0 if name in _BEFORE_THE_NUMBERS else -1] if value else ""
-    if not isinstance(value, str) or value in ("<unknown>", "(null)", "<null>"):
-        return ""  # a recording may hold anything
-    return value
+    if type(value) is not str:
+        if isinstance(value, list):
+            value = value[0 if name in _BEFORE_THE_NUMBERS else -1] if value else ""
+        if not isinstance(value, str):
+            return ""  # a recording may hold anything
+    return "" if value in _UNKNOWN else value
 
 
 def repeats(headers: Headers, *names: str) -> bool:

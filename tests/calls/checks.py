@@ -60,23 +60,24 @@ def check(picture: Picture) -> None:
         assert len(set(views)) == len(views), f"two legs show one id: {call}"
         assert call.legs, f"a call without legs: {call}"
         assert picture.call(call.id) is call
+    roll = picture._roll
     found: dict[Extension, set[str]] = {}
     for call in calls.values():
         for extension in call.listed:
             found.setdefault(extension, set()).add(call.id)
             assert call in picture.calls_of(extension)
-    assert {extension: set(ids) for extension, ids in picture._by_extension.items()} == found
+    assert {extension: set(ids) for extension, ids in roll.by_extension.items()} == found
     assert set(picture.extensions()) == set(found)
     board = picture.board
-    for record in picture._records.values():
+    for record in roll.records.values():
         assert record.channels, "a record without channels"
-        assert picture._by_id[record.id] is record
+        assert roll.by_id[record.id] is record
         for channel in record.channels.values():
             assert channel.linkedid == record.linkedid
             assert board.channels[channel.uniqueid] is channel
-            picture._dirty[record] = None
-    assert sum(len(record.channels) for record in picture._records.values()) == len(board.channels)
-    assert len(picture._by_id) == len(picture._records)
+            roll.dirty[record] = None
+    assert sum(len(record.channels) for record in roll.records.values()) == len(board.channels)
+    assert len(roll.by_id) == len(roll.records)
     for bridge in board.bridges.values():
         assert bridge.members, "an empty bridge"
         assert all(member.bridge is bridge for member in bridge.members.values())
@@ -95,10 +96,10 @@ def nothing_left(picture: Picture) -> None:
         AssertionError: something is.
     """
     assert picture.calls() == []
-    board = picture.board
+    board, roll = picture.board, picture._roll
     kept = (
-        board.channels, board.bridges, board._locals, picture._records, picture._by_id, picture._by_extension,
-        picture._dirty, picture._watched,
+        board.channels, board.bridges, board._locals, roll.records, roll.by_id, roll.by_extension,
+        roll.dirty, picture._takeovers.watched,
     )  # fmt: skip
     assert not any(kept), kept
 

@@ -91,12 +91,12 @@ def test_parked_before_it_was_born() -> None:
     row = {"Event": "ParkedCall", "ParkeeUniqueid": "x", "ParkingSpace": "701"}
     for number in range(1000):
         story.live.apply({**row, "ParkeeUniqueid": f"9.{number}"}, story.now)
-    assert len(story.live._early) == 64
+    assert len(story.live._floor.early) == 64
     story.resyncs()
-    assert not story.live._early
+    assert not story.live._floor.early
     story.live.apply(row, story.now)
     story.live.apply({"Event": "ParkedCallGiveUp", "ParkeeUniqueid": "x"}, story.now)
-    assert not story.live._early
+    assert not story.live._floor.early
 
 
 def test_the_end_of_parking_behind_the_end_of_the_call() -> None:

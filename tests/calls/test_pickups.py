@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.calls import LIVE, PickupStatus
-from bridge.calls.picture import _FORGETTING, read_order
+from bridge.calls.orders import read_order
+from bridge.calls.takeovers import FORGETTING
 from bridge.grammar import CallId, PickupId
 from calls.checks import check, differences, drawn, nothing_left, shown
 from calls.pbx import DOWN, UP
@@ -381,16 +382,16 @@ def test_memory_of_pickups_is_bounded() -> None:
     """The oldest that are over are forgotten, half at a time; never the ones that just ended."""
     story = Story()
     story.dials("0003*100", "0003*210")
-    for _ in range(_FORGETTING + 10):
+    for _ in range(FORGETTING + 10):
         story.picks_ringing("0003*024", "0003*210")
         story.fails("0003*024", 17)
     assert len(story.live.pickups) == 1
-    for number in range(_FORGETTING + 10):
+    for number in range(FORGETTING + 10):
         id_ = PickupId.of(CallId.of(str(number)), 1)
         story.hang_up(story.new("PJSIP/0003*024", DOWN, uniqueid=id_))
         assert list(story.live.pickups)[-1] == id_
-        assert len(story.live.pickups) <= _FORGETTING + 1
-    assert len(story.live._of_call) == len(story.live.pickups)
+        assert len(story.live.pickups) <= FORGETTING + 1
+    assert len(story.live._takeovers._of_call) == len(story.live.pickups)
     assert note(story) == "0003*210>0003*024:busy"
 
 

@@ -1,0 +1,24 @@
+"""What the answers of a resync have said so far, and what events have said since."""
+
+from bridge.calls.channels import Parking
+
+
+class Gathering:
+    """One resync under way.
+
+    Args:
+        resync: What the ActionIDs of its questions begin with.
+    """
+
+    def __init__(self, resync: str) -> None:
+        self.resync = resync
+        self.seen: set[str] = set()
+        self.devices: set[str] = set()
+        self.bridges: dict[str, tuple[str, str]] = {}
+        self.parked: dict[str, Parking] = {}
+        self.queued: dict[str, str] = {}
+
+    def talks(self, uniqueid: str) -> None:
+        """A channel is in a conversation now. Who was taken out of a queue is told of in no other way."""
+        self.parked.pop(uniqueid, None)
+        self.queued.pop(uniqueid, None)

@@ -1,0 +1,135 @@
+"""What the answers of a resync say, and what they leave out: that no longer exists.
+
+A Status row may be newer than events that come after it. It is taken as it comes.
+"""
+
+from collections.abc import Callable, Mapping
+
+from bridge.calls.channels import UP, Channel
+from bridge.calls.events import RESYNC, Headers, number, text, variables
+from bridge.calls.floor import Floor
+from bridge.calls.gathering import Gathering
+from bridge.calls.orders import answer_time
+
+
+class Resync:
+    """Takes the answers to questions, of a resync or of one channel.
+
+    Args:
+        floor: What they are true of.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._board = floor.board
+        self.ways: Mapping[str, Callable[[Headers, float], None]] = {
+            "BridgeListItem": self._bridgelistitem,
+            "Status": self._status,
+            "StatusComplete": self._statuscomplete,
+        }
+
+    def gather(self, action_id: str) -> None:
+        """Begin anew with the first answer of each resync, be it only the end of an empty list.
+
+        What one that broke off has gathered may be over by the next.
+        """
+        if action_id.startswith(RESYNC):
+            resync = action_id.partition("/")[0]
+            gathering = self._floor.gathering
+            if gathering is None or gathering.resync != resync:
+                self._floor.gathering = Gathering(resync)
+
+    def _bridgelistitem(self, event: Headers, _: float) -> None:
+        if gathering := self._floor.gathering:
+            gathering.bridges[text(event, "BridgeUniqueid")] = (
+                text(event, "BridgeType"),
+                text(event, "BridgeTechnology"),
+            )
+
+    def _status(self, event: Headers, at: float) -> None:
+        uniqueid = text(event, "Uniqueid")
+        if not uniqueid:
+            return
+        floor = self._floor
+        told = variables(event)
+        born = at - max(0, number(event, "Seconds"))
+        channel = self._board.channels.get(uniqueid)
+        if channel is None:
+            channel = floor.add(event, born)
+        else:
+            floor.rename(channel, text(event, "Channel"))
+        channel.state = number(event, "ChannelState")
+        floor.parties(channel, event)
+        channel.dialled = text(event, "DNID") or channel.dialled
+        self._joins(channel, text(event, "Linkedid"))
+        if channel.state == UP:
+            if channel.answered is None:
+                channel.answered = answer_time(told, channel, born)
+            if channel.pickup:
+                channel.pickup.up = True
+        channel.put_on_hold = told.get("CHANNEL(onhold)") == "1"
+        floor.takeovers.told_order(channel, told)
+        floor.recall(channel)
+        self._stand(channel, text(event, "BridgeID") or text(event, "BridgeId"))
+        if floor.gathering is not None:
+            floor.gathering.seen.add(channel.uniqueid)
+        floor.touch(channel)
+
+    def _joins(self, channel: Channel, linkedid: str) -> None:
+        """Put a channel into the call that Asterisk says it is in."""
+        pickup = channel.pickup
+        # Of a pickup leg that came by masquerade Asterisk does not know in whose call it is; whoever saw it does.
+        adopted = pickup is not None and channel.leg and linkedid == channel.uniqueid
+        if linkedid and linkedid != channel.linkedid and not adopted:
+            self._floor.roll.join(channel, linkedid)
+        if pickup and linkedid not in ("", channel.uniqueid):
+            self._floor.takeovers.connect(pickup)  # it has been in a conversation, and may be parked by now
+
+    def _stand(self, channel: Channel, bridge_id: str) -> None:
+        """Put a channel where its Status row says that it is."""
+        floor, gathering = self._floor, self._floor.gathering
+        if not bridge_id:
+            floor.touch_bridge(channel.bridge)
+            self._board.leave(channel)
+            return
+        type_, technology = gathering.bridges.get(bridge_id, ("", "")) if gathering else ("", "")
+        bridge = self._board.bridge(bridge_id, type_, technology)
+        self._board.enter(channel, bridge)
+        floor.settle(bridge)
+
+    def _statuscomplete(self, event: Headers, at: float) -> None:
+        floor, gathering = self._floor, self._floor.gathering
+        if gathering is None or not text(event, "ActionID").startswith(RESYNC):
+            return
+        floor.gathering = None
+        floor.early.clear()
+        for uniqueid in list(floor.takeovers.missing):
+            floor.takeovers.told_late(uniqueid, 0)
+        for device in floor.devices.keys() - gathering.devices if gathering.devices else ():
+            del floor.devices[device]
+        for channel in list(self._board.channels.values()):
+            if channel.uniqueid not in gathering.seen:
+                floor.gone(channel, None)
+                continue
+            if channel.parking and channel.uniqueid not in gathering.parked:
+                channel.parking = None
+                floor.touch(channel)
+            if channel.queue and channel.uniqueid not in gathering.queued:
+                channel.queue = ""
+                floor.touch(channel)
+            self._heal_hold(channel, at)
+
+    def _heal_hold(self, channel: Channel, at: float) -> None:
+        """Date a hold that was not seen to begin, and end one that was not seen to end.
+
+        A hold that outlives the party who was put on hold has no trace in Asterisk, and is left as it is.
+        """
+        board = self._board
+        partner = board.talks_with(channel)
+        if partner is None:
+            return
+        known = board.held_by(partner, board.talks_with(partner))
+        if channel.put_on_hold and known is None:
+            self._floor.holds(partner, at)
+        elif known and known.traced and not channel.put_on_hold and channel.partner is partner:
+            self._floor.releases(partner)

@@ -1,0 +1,188 @@
+"""The calls: which channels are one, under which extensions each is found, and what has changed.
+
+An event only marks the calls that it touches; they are put together when somebody asks.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+
+from bridge.calls.channels import Channel
+from bridge.calls.model import Call, Change, PickupNote
+from bridge.calls.order import InOrder
+from bridge.grammar import CallId, Extension
+
+
+class Record:
+    """The channels of one Linkedid, and the call last built of them."""
+
+    __slots__ = ("built", "channels", "id", "linkedid", "notes", "scopes")
+
+    def __init__(self, linkedid: str) -> None:
+        self.linkedid = linkedid
+        self.id = CallId.of(linkedid)
+        self.channels: dict[str, Channel] = {}
+        self.notes: dict[str, PickupNote] = {}
+        """How earlier pickups of its views ended."""
+        self.built: Call | None = None
+        self.scopes: frozenset[Hashable] = frozenset()
+        """The lists that it stands in."""
+
+
+class Roll:
+    """All calls.
+
+    Args:
+        build: Puts a call together; None where it has no leg.
+    """
+
+    def __init__(self, build: Callable[[Record], Call | None]) -> None:
+        self.track_changes = False
+        self.records: dict[str, Record] = {}
+        self.by_id: dict[CallId, Record] = {}
+        self.by_extension: dict[Extension, dict[CallId, None]] = {}
+        self.dirty: dict[Record, None] = {}
+        self._build = build
+        self._changes: list[Change] = []
+        self._scopes_of: Callable[[Extension], Iterable[Hashable]] = lambda _: ()
+        self._lists: dict[Hashable, InOrder] = {}
+
+    # --- what is asked
+
+    def call(self, id_: CallId) -> Call | None:
+        """The live call with this id."""
+        self.flush()
+        record = self.by_id.get(id_)
+        return record.built if record else None
+
+    def calls_of(self, extension: Extension) -> list[Call]:
+        """The live calls listed under an extension, in no order."""
+        self.flush()
+        return [
+            record.built
+            for id_ in self.by_extension.get(extension, ())
+            if (record := self.by_id.get(id_)) and record.built
+        ]
+
+    def calls(self) -> list[Call]:
+        """All live calls, in no order."""
+        self.flush()
+        return [record.built for record in self.records.values() if record.built]
+
+    def calls_within(self, scope: Hashable) -> InOrder:
+        """The live calls listed under the extensions of a scope, in their order; only until the next event."""
+        self.flush()
+        return self._lists.get(scope) or InOrder()
+
+    def extensions(self) -> Iterable[Extension]:
+        """The extensions that have a live call."""
+        self.flush()
+        return self.by_extension.keys()
+
+    def take_changes(self) -> list[Change]:
+        """What has changed since the last time; only while ``track_changes`` is on."""
+        self.flush()
+        changes, self._changes = self._changes, []
+        return changes
+
+    def keep_lists(self, scopes_of: Callable[[Extension], Iterable[Hashable]]) -> None:
+        """Keep a list in order for each scope from now on.
+
+        Args:
+            scopes_of: The scopes that an extension belongs to; always the same.
+        """
+        self.flush()
+        self._scopes_of = scopes_of
+        self._lists.clear()
+        for record in self.by_id.values():
+            record.scopes = frozenset()
+            if record.built:
+                self._enlist(record, None, record.built)
+
+    # --- what happens
+
+    def join(self, channel: Channel, linkedid: str) -> None:
+        """Make a channel one of the call that has this Linkedid."""
+        if channel.linkedid in self.records:
+            self.leave(channel)
+        channel.linkedid = linkedid
+        record = self.records.get(linkedid)
+        if record is None:
+            record = self.records[linkedid] = Record(linkedid)
+            self.by_id[record.id] = record
+        record.channels[channel.uniqueid] = channel
+        self.dirty[record] = None
+
+    def leave(self, channel: Channel) -> None:
+        """Take a channel out of its call."""
+        record = self.records[channel.linkedid]
+        record.channels.pop(channel.uniqueid, None)
+        self.dirty[record] = None
+        if not record.channels and record.built is None and not record.notes:
+            self._forget(record)  # over before anybody has asked
+
+    def touch(self, channel: Channel) -> None:
+        """Mark the call of a channel."""
+        record = self.records.get(channel.linkedid)
+        if record is not None:
+            self.dirty[record] = None
+
+    def touch_call(self, id_: CallId) -> Record | None:
+        """Mark a call; its record, if there is one."""
+        record = self.by_id.get(id_)
+        if record is not None:
+            self.dirty[record] = None
+        return record
+
+    def flush(self) -> None:
+        """Build the calls that events have touched, and the indexes and changes that follow."""
+        while self.dirty:
+            record = next(iter(self.dirty))
+            del self.dirty[record]
+            before, after = record.built, None
+            if record.channels:
+                after = self._build(record)
+            else:
+                self._forget(record)
+            record.built = after
+            self._index(record, before, after)
+            if self.track_changes and after != before:
+                self._changes.append(_change(before, after))
+
+    def _forget(self, record: Record) -> None:
+        self.records.pop(record.linkedid, None)
+        self.by_id.pop(record.id, None)
+        self.dirty.pop(record, None)
+
+    def _index(self, record: Record, before: Call | None, after: Call | None) -> None:
+        was: frozenset[Extension] = before.listed if before else frozenset()
+        now: frozenset[Extension] = after.listed if after else frozenset()
+        if was != now:
+            for extension in was - now:
+                calls = self.by_extension[extension]
+                del calls[record.id]
+                if not calls:
+                    del self.by_extension[extension]
+            for extension in now - was:
+                self.by_extension.setdefault(extension, {})[record.id] = None
+        self._enlist(record, before, after)
+
+    def _enlist(self, record: Record, before: Call | None, after: Call | None) -> None:
+        """Put a call into the lists of its scopes, out of others, or in the place of what it was there."""
+        was = record.scopes
+        now = frozenset(
+            scope for extension in (after.listed if after else ()) for scope in self._scopes_of(extension)
+        )
+        for scope in was | now:
+            one = self._lists.get(scope)
+            if one is None:
+                one = self._lists[scope] = InOrder()
+            one.replace(before if scope in was else None, after if scope in now else None)
+            if not one:
+                del self._lists[scope]
+        record.scopes = now
+
+
+def _change(before: Call | None, after: Call | None) -> Change:
+    if after is None:
+        assert before is not None  # noqa: S101  # two absent calls are equal, and no change
+        return Change("ended", before)
+    return Change("changed" if before else "added", after)
