@@ -93,7 +93,7 @@ async def _office() -> AsyncIterator[tuple[Lab, dict[str, int]]]:
     sipp.allow_many_files()
     ports = {extension: sipp.free_phone_port() for extension in (_RINGS, _NEW, _TALKER)}
     text = "".join(sipp.phone(extension, port) for extension, port in (ports | {sipp.CALLER: 9}).items())
-    async with Lab(phones=(), company=False, options=sipp.FILES, files={"pjsip.conf": text}) as lab:
+    async with Lab(phones=(), company=False, options=sipp.PORTS, files={"pjsip.conf": text}) as lab:
         await lab.ami.close()  # who would only be told of all these calls
         yield lab, ports
 

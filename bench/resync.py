@@ -43,7 +43,7 @@ async def _resync(rounds: int, calls: int) -> Measured:
     lab = Lab(
         phones=(),
         company=False,
-        options=sipp.FILES,
+        options=sipp.PORTS,
         files={"pjsip.conf": sipp.phone(_TALKER, port) + sipp.phone(sipp.CALLER, 9)},
     )
     async with lab, sipp.Sipp("uas", port=port):
