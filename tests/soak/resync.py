@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 
+from bridge import logs
 from bridge.ami import Link
 from bridge.calls import Headers
 from bridge.settings import AmiSettings
@@ -91,6 +92,7 @@ def main() -> int:
     parser.add_argument("--channels", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
+    logs.configure("error")
     asyncio.run(measure(options.channels, options.rounds))
     return 0
 

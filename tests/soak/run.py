@@ -223,11 +223,7 @@ class Soak:
         began, said = time.monotonic(), 0.0
         while True:
             asked = time.monotonic()
-            calls = (
-                await self._bridge.get(
-                    "@me", "@self", token=OWNER, params={"count": "5000", "fields": "id,published"}
-                )
-            ).json()["entry"]
+            calls = await self._listed()
             self._seen.worst_list = max(self._seen.worst_list, time.monotonic() - asked)
             await self._no_ghosts([call for call in calls if _age(call) > LONGEST])
             metrics = await self.metrics()
@@ -241,11 +237,23 @@ class Soak:
                 )
             await asyncio.sleep(1)
 
+    async def _listed(self) -> list[dict[str, Any]]:
+        """All calls that the bridge lists."""
+        params = {"count": "5000", "fields": "id,published"}
+        calls: list[dict[str, Any]] = (
+            await self._bridge.get("@me", "@self", token=OWNER, params=params)
+        ).json()["entry"]
+        return calls
+
     async def _no_ghosts(self, old: list[dict[str, Any]]) -> None:
-        """See whether Asterisk has the callers of calls that should long be over."""
-        if old and len(self._seen.faults) < 10:
-            there = {CallId.of(row.uniqueid) for row in await self._asterisk.channels()}
-            if ghosts := [call for call in old if call["id"] not in there]:
+        """See whether Asterisk has the callers of calls that should long be over; if not, the list has to know it soon."""
+        if not old or len(self._seen.faults) >= 10:
+            return
+        there = {CallId.of(row.uniqueid) for row in await self._asterisk.channels()}
+        gone = {call["id"] for call in old} - there
+        if gone:
+            await asyncio.sleep(5)
+            if ghosts := [call for call in await self._listed() if call["id"] in gone]:
                 self._seen.faults.append(f"ghosts: {json.dumps(ghosts[:3])}")
 
     async def nothing_left(self) -> None:
@@ -357,9 +365,7 @@ def _judge(seen: Soaked, bridge: Bridge, metrics: Metrics, pickups: float) -> No
     (before, files_before, tasks_before), (after, files_after, tasks_after) = seen.settled, seen.left
     if after > before * GROWTH + SPARE:
         seen.faults.append("memory has grown")
-    if (
-        files_after > files_before + 2 or tasks_after > tasks_before + 2
-    ):  # kept-alive connections of our own client
+    if files_after > files_before + KEPT_ALIVE or tasks_after > tasks_before + MORE_TASKS:
         seen.faults.append("sockets or tasks are left")
     if metrics.total("uapi_ami_reconnects_total"):
         seen.faults.append("the link to the PBX was lost")
