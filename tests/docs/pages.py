@@ -133,14 +133,16 @@ def inline(path: Path) -> list[str]:
 
 
 def indented(path: Path) -> list[int]:
-    """Lines of code that is not fenced, which nobody would run."""
-    found, fenced, before, in_list = [], False, "", False
+    """Lines of commands that are only indented, not fenced: nobody would run them."""
+    found, fenced = [], False
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if _FENCE.match(line):
             fenced = not fenced
-        elif not fenced and line.strip():
-            in_list = bool(re.match(r"\s*([-*]|\d+\.)\s", line)) or (in_list and line.startswith(" "))
-            if line.startswith("    ") and not before.strip() and not in_list:
-                found.append(number)
-        before = line
+        elif (
+            not fenced
+            and line.startswith("    ")
+            and line.split()[:1]
+            and line.split()[0] in (*PROGRAMS, "$")
+        ):
+            found.append(number)
     return found

@@ -137,7 +137,10 @@ class Stage:
             text = log.read_text() if log.exists() else ""
             return text if awaited in text else ""
 
-        out = await until(said, f"{command} says {awaited}", timeout=20)
+        try:
+            out = await until(said, f"{command} says {awaited}", timeout=PATIENCE)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}\n{log.read_text() if log.exists() else ''}") from None
         return Said(self._as_shown(out.rstrip("\n"), self._url), 0)
 
     # ------------------------------------------------------------------ directions
