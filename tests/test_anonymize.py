@@ -55,7 +55,7 @@ _IDS = re.compile(
 )
 _VARIABLES = re.compile(r"(CDR|CHANNEL)\(.*|UAPI_(VIEW|BY|MODE|ANSWERED|SINCE)=.*|UAPI_[A-Z]+=")
 _ASTERISKS_OWN = {
-    "s", "default", "avail", "pause", "park", "parkedcalls", "queue", "pjsip", "trunk", "local", "cbann", "internal",
+    "s", "default", "avail", "pause", "park", "parkedcalls", "queue", "pjsip", "sip", "trunk", "local", "cbann", "internal",
     "confbridge", "surrogate", "unknown", "pickup", "gone",
 }  # fmt: skip
 

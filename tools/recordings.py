@@ -4,7 +4,8 @@ Each scenario of tests/recorded/scenarios.py is a recording, ``tests/recordings/
 its story, ``<its name>.story``, which a person has read and tests/test_recordings.py compares with what the replay
 says. What is recorded anew must tell the same story; where it does not, the difference is printed. ``--stories`` writes
 the stories of those that have none yet, to be read before they are believed. Run by ``make recordings``, or as
-``PYTHONPATH=tests:. python tools/recordings.py [NAME ...]``: some seven minutes for each version of Asterisk.
+``PYTHONPATH=tests:. python tools/recordings.py [NAME ...]``: some seven minutes for each version of Asterisk. With
+``--sip`` the phones are chan_sip's, on 16.
 """
 
 import argparse
@@ -60,13 +61,16 @@ class Recorder:
         assert status == 0, f"the recorder ended with {status}"
 
 
-async def make(scenarios: Iterable[Scenario], version: int, folder: Path) -> list[Path]:
+async def make(
+    scenarios: Iterable[Scenario], version: int, folder: Path, driver: str = "PJSIP"
+) -> list[Path]:
     """Play scenarios and record each; those on the usual lab share one.
 
     Args:
         scenarios: What to play.
         version: Asterisk's major version.
         folder: Where the recordings go.
+        driver: What the phones are: chan_pjsip's, or with "SIP" chan_sip's.
 
     Returns:
         The recordings' paths.
@@ -77,14 +81,15 @@ async def make(scenarios: Iterable[Scenario], version: int, folder: Path) -> lis
     made = []
     for group in by_lab.values():
         async with AsyncExitStack() as stack:
-            lab = await stack.enter_async_context(Lab(version=version, **group[0].lab))
+            lab = await stack.enter_async_context(Lab(version=version, driver=driver, **group[0].lab))
             proxy = await stack.enter_async_context(AmiProxy(lab.asterisk.ami))
-            bridge = await stack.enter_async_context(Bridge(lab.asterisk.ami))
+            channel = {"BRIDGE_PBX__CHANNEL": f"{driver}/{{extension}}"}
+            bridge = await stack.enter_async_context(Bridge(lab.asterisk.ami, environment=channel))
             described = Bridge(proxy.login)  # its configuration is the recorder's; it never runs
             stack.push_async_callback(described.close)
             for one in group:
-                path = one.path(folder, version)
-                print(f"Asterisk {version}: {one.name}", flush=True)
+                path = one.path(folder, version, driver)
+                print(f"Asterisk {version}, {driver}: {one.name}", flush=True)
                 fresh = path.with_suffix(".new")
                 recorder = Recorder(described.config, fresh)
                 try:
@@ -142,6 +147,7 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where they go; default: tests/recordings"
     )
+    parser.add_argument("--sip", action="store_true", help="chan_sip's phones on Asterisk 16 instead")
     parser.add_argument("--stories", action="store_true", help="write the stories of those that have none")
     options = parser.parse_args()
     wanted = [
@@ -151,9 +157,10 @@ def main() -> int:
     ]
     made: list[Path] = []
     lost = 0
-    for version in options.asterisk or (22, 16):
+    kinds = [(16, "SIP")] if options.sip else [(one, "PJSIP") for one in options.asterisk or (22, 16)]
+    for version, driver in kinds:
         try:
-            fresh = asyncio.run(make(wanted, version, options.folder))
+            fresh = asyncio.run(make(wanted, version, options.folder, driver))
         except LabUnavailableError as why:
             print(f"Asterisk {version} is left out: {why}", flush=True)
             continue

@@ -194,10 +194,11 @@ class Scenario:
     late: bool = False
     """Whether the scenario says itself when the recording begins."""
 
-    def path(self, folder: Path, version: int) -> Path:
-        """Where the recording goes; one of an old version says so in its name."""
+    def path(self, folder: Path, version: int, driver: str = "PJSIP") -> Path:
+        """Where the recording goes; one of an old version, or of chan_sip's phones, says so in its name."""
         words = re.sub("[^0-9A-Za-z/]+", "-", self.name)
-        return folder / f"{words}{'' if version == 22 else f'.{version}'}.jsonl"
+        kind = ("" if version == 22 else f".{version}") + ("-sip" if driver == "SIP" else "")
+        return folder / f"{words}{kind}.jsonl"
 
 
 @dataclass

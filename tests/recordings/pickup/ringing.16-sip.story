@@ -1,0 +1,4 @@
+100 is called as 00 | 210 is called as 01 | 210 rings | 100 hears it ring | 100 sees 210 | 210 sees 100
+024 is rung for 210
+100 is connected | 024 takes over from 210 as 01 | 100's call is answered | 024 sees 100 | 100 sees John Doe 42420042 | 100's call is found at 210
+024 leaves | 100 leaves | 100's call is over
