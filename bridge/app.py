@@ -78,6 +78,7 @@ def create_app(
     endpoints = settings.endpoints()
     if picture is None:
         picture = create_picture(settings, endpoints)
+    picture.keep_lists(directory.scopes_of)
 
     def take_event(event: Headers, at: float) -> None:
         pickups.on_event(event, at)

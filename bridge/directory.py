@@ -14,8 +14,15 @@ from bridge.grammar import Extension
 from bridge.patterns import Pattern, PatternIndex
 from bridge.settings import Role, Settings
 
+Scope = tuple[Role, str]
+"""All numbers of a user, of an organization, or of everybody: the role that sees so much, and whose they are."""
+
 _KNOWN_NUMBERS = 65_536
 """Numbers whose owner is remembered: more than have a call at a time, or a list of all would find none of them."""
+
+
+_WIDTH = {Role.USER: 0, Role.ORGANIZATION: 1, Role.GLOBAL: 2}
+"""Which of two roles sees more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,20 @@ class Directory:
         """Whether the user may act for this number: its owner is one the user may act for."""
         owner = self.owner_of(extension)
         return owner is not None and self.may_act_for_user(user, owner)
+
+    def scopes_of(self, extension: Extension) -> tuple[Scope, ...]:
+        """The scopes that a number belongs to; none where nobody owns it."""
+        owner = self.owner_of(extension)
+        if owner is None:
+            return ()
+        return (Role.USER, owner.id), (Role.ORGANIZATION, owner.organization.id), (Role.GLOBAL, "")
+
+    def scope_of(self, asker: User, user: User) -> Scope:
+        """The scope of the numbers that both may act for, where the one may act for the other: the narrower one's."""
+        narrower = min(asker, user, key=lambda one: _WIDTH[one.role])
+        if narrower.role is Role.USER:
+            return Role.USER, narrower.id
+        return narrower.role, narrower.organization.id if narrower.role is Role.ORGANIZATION else ""
 
     def may_send_to(self, user: User, extension: Extension) -> bool:
         """Whether a call may be sent to this number: one of the user's organization, of any for a global user.

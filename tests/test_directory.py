@@ -63,6 +63,19 @@ def test_a_role_says_for_whom_one_may_act(directory: Directory, user: str, numbe
     } == numbers
 
 
+@pytest.mark.parametrize(
+    ("asker", "user"),
+    [("12", "12"), ("chief", "12"), ("chief", "chief"), ("root", "chief"), ("root", "root")],
+)
+def test_a_scope_holds_what_both_may_act_for(directory: Directory, asker: str, user: str) -> None:
+    """Each number is in the scope of the one who asks for the other, if and only if both may act for it."""
+    one, other = directory.users[asker], directory.users[user]
+    for written in ("0003*210", "0003*177", "0003*024", "0003*900", "0004*210", "77", "0003*555"):
+        number = Extension(written)
+        both = directory.may_act_for(one, number) and directory.may_act_for(other, number)
+        assert (directory.scope_of(one, other) in directory.scopes_of(number)) == both, number
+
+
 def test_a_role_does_not_make_a_list_longer(directory: Directory) -> None:
     """An extension of somebody the user may act for is still not the user's own."""
     chief, john = directory.users["chief"], directory.users["12"]

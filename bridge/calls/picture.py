@@ -66,7 +66,7 @@ class Picture:
         return self._roll.call(id_)
 
     def calls_of(self, extension: Extension) -> list[Call]:
-        """The live calls listed under an extension, in no order."""
+        """The live calls listed under an extension, in the order of lists: by published, then by id."""
         return self._roll.calls_of(extension)
 
     def calls(self) -> list[Call]:
@@ -87,10 +87,6 @@ class Picture:
             scopes_of: The scopes that an extension belongs to; always the same.
         """
         self._roll.keep_lists(scopes_of)
-
-    def extensions(self) -> Iterable[Extension]:
-        """The extensions that have a live call."""
-        return self._roll.extensions()
 
     @property
     def devices(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from bridge.calls.channels import Channel
 from bridge.calls.model import Call, Change, PickupNote
-from bridge.calls.order import InOrder
+from bridge.calls.order import InOrder, place
 from bridge.grammar import CallId, Extension
 
 
@@ -54,13 +54,10 @@ class Roll:
         return record.built if record else None
 
     def calls_of(self, extension: Extension) -> list[Call]:
-        """The live calls listed under an extension, in no order."""
+        """The live calls listed under an extension, in their order."""
         self.flush()
-        return [
-            record.built
-            for id_ in self.by_extension.get(extension, ())
-            if (record := self.by_id.get(id_)) and record.built
-        ]
+        found = (self.by_id[id_].built for id_ in self.by_extension.get(extension, ()))
+        return sorted((call for call in found if call), key=place)
 
     def calls(self) -> list[Call]:
         """All live calls, in no order."""
@@ -71,11 +68,6 @@ class Roll:
         """The live calls listed under the extensions of a scope, in their order; only until the next event."""
         self.flush()
         return self._lists.get(scope) or InOrder()
-
-    def extensions(self) -> Iterable[Extension]:
-        """The extensions that have a live call."""
-        self.flush()
-        return self.by_extension.keys()
 
     def take_changes(self) -> list[Change]:
         """What has changed since the last time; only while ``track_changes`` is on."""

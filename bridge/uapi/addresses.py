@@ -1,13 +1,12 @@
 """Whom and what a URI names: the user, the extension, and the live calls that are found there."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.calls import Call
 from bridge.directory import Directory, User
 from bridge.grammar import CallId, Extension, GrammarError
-from bridge.settings import Role
 from bridge.uapi.errors import ApiError
 
 
@@ -17,14 +16,14 @@ class Calls(Protocol):
     def call(self, id_: CallId) -> Call | None:
         """The live call with this id."""
 
-    def calls_of(self, extension: Extension) -> list[Call]:
-        """The live calls listed under an extension."""
+    def calls_of(self, extension: Extension) -> Sequence[Call]:
+        """The live calls listed under an extension, in the order of lists."""
+
+    def calls_within(self, scope: Hashable) -> Sequence[Call]:
+        """The live calls listed under the extensions of a scope, in the order of lists."""
 
     def calls(self) -> list[Call]:
         """All live calls."""
-
-    def extensions(self) -> Iterable[Extension]:
-        """The extensions that have a live call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +120,11 @@ def _extension(directory: Directory, user: User, text: str) -> Extension:
         raise ApiError("extension_invalid") from None
 
 
-def found(directory: Directory, calls: Calls, address: Address) -> Iterable[Call]:
-    """The live calls at an address, each once, in no order."""
+def found(directory: Directory, calls: Calls, address: Address) -> Sequence[Call]:
+    """The live calls at an address, each once, by published and then by id; only until the next event."""
     if address.extension is not None:
         return calls.calls_of(address.extension)
-    user = address.user
-    if user.role is Role.USER and all(pattern.exact for pattern in user.extensions):
-        extensions: Iterable[Extension] = (Extension(pattern) for pattern in user.extensions)
-    else:
-        extensions = calls.extensions()
-    return {
-        call.id: call
-        for extension in list(extensions)
-        if address.covers(directory, extension)
-        for call in calls.calls_of(extension)
-    }.values()
+    return calls.calls_within(directory.scope_of(address.asker, address.user))
 
 
 def find(directory: Directory, calls: Calls, address: Address, id_: str) -> tuple[Call, Extension] | None:

@@ -370,9 +370,7 @@ class Feed:
         return int(number) if self._floor <= int(number) <= self._number else None
 
     def _snapshot(self, audience: Audience, *, missed: bool) -> bytes:
-        calls = sorted(
-            found(self._directory, self._calls, audience.address), key=lambda call: (call.published, call.id)
-        )
+        calls = found(self._directory, self._calls, audience.address)
         forms = [
             self._shown[call.id].form(self._directory, audience, extension)
             for call in calls

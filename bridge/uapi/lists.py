@@ -1,7 +1,7 @@
 """Lists: which calls of those found, in which order, which page, and which of their fields (uapi.md, section 4)."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -123,29 +123,28 @@ def read(params: Mapping[str, str]) -> ListQuery:
     )
 
 
-def page(calls: Iterable[Call], query: ListQuery, address: str) -> Page:
+def page(calls: Sequence[Call], query: ListQuery, address: str) -> Page:
     """Cut a page out of the calls that were found.
 
     Args:
-        calls: The calls, in no order.
+        calls: The calls, by published and then by id.
         query: What is wanted.
         address: The list's own address, without query.
     """
-    kept = calls if query.keep is None else filter(query.keep, calls)
-    ordered = sorted(kept, key=_order, reverse=query.descending)
-    end = query.start + query.count
+    kept = calls if query.keep is None else list(filter(query.keep, calls))
+    total, end = len(kept), query.start + query.count
+    if query.descending:
+        shown = kept[max(0, total - end) : max(0, total - query.start)][::-1]
+    else:
+        shown = kept[query.start : end]
     return Page(
-        calls=ordered[query.start : end],
-        total=len(ordered),
+        calls=list(shown),
+        total=total,
         paging=Paging(
-            next=_link(address, query, end) if end < len(ordered) and end <= LARGEST else None,
+            next=_link(address, query, end) if end < total and end <= LARGEST else None,
             prev=_link(address, query, max(0, query.start - query.count)) if query.start > 0 else None,
         ),
     )
-
-
-def _order(call: Call) -> tuple[float, str]:
-    return call.published, call.id
 
 
 def _link(address: str, query: ListQuery, start: int) -> str:

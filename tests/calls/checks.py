@@ -1,6 +1,6 @@
 """What must hold of a picture at any moment, and how two pictures are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from textwrap import dedent
 
 from bridge.calls import Call, Leg, NotPickable, PickupNote, PickupStatus, Picture, plan
@@ -67,7 +67,12 @@ def check(picture: Picture) -> None:
             found.setdefault(extension, set()).add(call.id)
             assert call in picture.calls_of(extension)
     assert {extension: set(ids) for extension, ids in roll.by_extension.items()} == found
-    assert set(picture.extensions()) == set(found)
+    lists = {scope: list(calls) for scope, calls in roll._lists.items()}
+    by_scope: dict[Hashable, list[Call]] = {}
+    for call in sorted(calls.values(), key=lambda one: (one.published, one.id)):
+        for scope in {scope for extension in call.listed for scope in roll._scopes_of(extension)}:
+            by_scope.setdefault(scope, []).append(call)
+    assert lists == by_scope
     board = picture.board
     for record in roll.records.values():
         assert record.channels, "a record without channels"

@@ -23,8 +23,10 @@ OUTSIDE = "+4930900100"
 
 
 def picture() -> Picture:
-    """A picture that knows nothing yet."""
-    return Picture(Endpoints.default(), QUEUES)
+    """A picture that knows nothing yet, and keeps lists of all calls and of those at each last digit."""
+    one = Picture(Endpoints.default(), QUEUES)
+    one.keep_lists(lambda extension: ("all", extension[-1]))
+    return one
 
 
 def short(phone: str) -> str:
