@@ -44,7 +44,8 @@ def _measure(chosen: tuple[rows.Row, ...], rounds: int, *, dry: bool) -> int:
             bad = True
             print(f"{row.key}: could not be measured", file=sys.stderr)
             continue
-        about = {"what": row.what, "reference_name": row.reference, "limit": row.limit}
+        what = f"{row.what} (shortened run: ROUNDS={rounds})" if rounds else row.what
+        about = {"what": what, "reference_name": row.reference, "limit": row.limit}
         result = json.loads(done.stdout.splitlines()[-1]) | about
         bad |= table.over(result)
         _tell(row, result, time.monotonic() - start)
