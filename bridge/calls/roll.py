@@ -14,7 +14,7 @@ from bridge.grammar import CallId, Extension
 class Record:
     """The channels of one Linkedid, and the call last built of them."""
 
-    __slots__ = ("built", "channels", "id", "linkedid", "notes", "scopes")
+    __slots__ = ("built", "channels", "id", "linkedid", "notes")
 
     def __init__(self, linkedid: str) -> None:
         self.linkedid = linkedid
@@ -23,8 +23,6 @@ class Record:
         self.notes: dict[str, PickupNote] = {}
         """How earlier pickups of its views ended."""
         self.built: Call | None = None
-        self.scopes: frozenset[Hashable] = frozenset()
-        """The lists that it stands in."""
 
 
 class Roll:
@@ -85,9 +83,7 @@ class Roll:
         self._scopes_of = scopes_of
         self._lists.clear()
         for record in self.by_id.values():
-            record.scopes = frozenset()
-            if record.built:
-                self._enlist(record, None, record.built)
+            self._enlist(None, record.built)
 
     # --- what happens
 
@@ -155,14 +151,11 @@ class Roll:
                     del self.by_extension[extension]
             for extension in now - was:
                 self.by_extension.setdefault(extension, {})[record.id] = None
-        self._enlist(record, before, after)
+        self._enlist(before, after)
 
-    def _enlist(self, record: Record, before: Call | None, after: Call | None) -> None:
+    def _enlist(self, before: Call | None, after: Call | None) -> None:
         """Put a call into the lists of its scopes, out of others, or in the place of what it was there."""
-        was = record.scopes
-        now = frozenset(
-            scope for extension in (after.listed if after else ()) for scope in self._scopes_of(extension)
-        )
+        was, now = self._scopes(before), self._scopes(after)
         for scope in was | now:
             one = self._lists.get(scope)
             if one is None:
@@ -170,7 +163,9 @@ class Roll:
             one.replace(before if scope in was else None, after if scope in now else None)
             if not one:
                 del self._lists[scope]
-        record.scopes = now
+
+    def _scopes(self, call: Call | None) -> set[Hashable]:
+        return {scope for extension in (call.listed if call else ()) for scope in self._scopes_of(extension)}
 
 
 def _change(before: Call | None, after: Call | None) -> Change:

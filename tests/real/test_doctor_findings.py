@@ -19,7 +19,7 @@ from lab.fixtures import VERSION, NewLab, NewProxy
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 MANAGER = "manager.d/uapi.conf"
-QUICK = Timing(answer=0.5)
+QUICK = Timing(answer=2)
 
 PEOPLE: dict[str, Any] = {
     "organizations": [{"id": "3", "name": "Default Organization"}],

@@ -114,6 +114,12 @@ async def test_a_call_is_taken_after_an_attended_transfer(
     await until(pairs, "the Local pair is gone")
 
 
+async def _has_merged(bridge: Bridge) -> bool:
+    """Whether only one call of two is left; AMI tells it of one leg after the other."""
+    left = await bridge.calls("0003*211")
+    return [len(call["phoneCallView"]) for call in left] == [2]
+
+
 async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, bridge: Bridge) -> None:
     """REFER with Replaces: two calls of 103's become the older one, whose id stays; 024 takes it at its new place."""
     async with SipUser(lab.asterisk) as phone:
@@ -128,6 +134,7 @@ async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, br
 
         await phone.refer(first, second)
         await only(lab, {"100", "211"})
+        await until(lambda: _has_merged(bridge), "the two calls are one")
         target = view_of(await bridge.call("0003*211"), "0003*211")["id"]
         merged = await shows(bridge, "0003*211", {"00": "0003*100", target: "0003*211"}, "55")
         assert merged["id"] == call["id"]
