@@ -88,11 +88,17 @@ _CHANGED = {"ETag": "Changes with the body."}
 _IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing has changed since."}
 
 
+_SHOWN = 4096
+"""How many calls are kept as they were last shown: more than anybody reads at a time, and a bound."""
+
+
 class PhoneCalls:
     """The handlers of PhoneCalls."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._shown: dict[tuple[str | None, ...], tuple[Call, PhoneCall]] = {}
+        """What was shown of a call, for whom and where: a call that has not changed is the same object, for all polls."""
 
     def resources(self) -> list[Resource]:
         """Where they answer."""
@@ -355,10 +361,17 @@ class PhoneCalls:
             return result
 
     def _present(self, call: Call, address: Address, base: str) -> PhoneCall:
-        directory = self._service.directory
-        extension = address.extension_of(directory, call) or address.extension
-        organization = directory.organization_of(extension) if extension else None
-        return present.phone_call(call, extension, organization, links.Links(base, address.user.id))
+        at = (call.id, address.asker.id, address.user.id, address.extension, base)
+        known, shown = self._shown.get(at, (None, None))
+        if known is not call or shown is None:
+            directory = self._service.directory
+            extension = address.extension_of(directory, call) or address.extension
+            organization = directory.organization_of(extension) if extension else None
+            shown = present.phone_call(call, extension, organization, links.Links(base, address.user.id))
+            if len(self._shown) >= _SHOWN:
+                self._shown.clear()
+            self._shown[at] = call, shown
+        return shown
 
 
 def _read_action(data: dict[str, Any]) -> tuple[PhoneCallAction, frozenset[str]]:
