@@ -28,6 +28,7 @@ def _main(parent: str, root: str, user: str, *arguments: str) -> None:
         os.setgid(gid)
         os.setuid(uid)
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which would clear it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests were started in the background
     if os.getppid() == int(parent):
         os.execv(arguments[0], arguments)
 

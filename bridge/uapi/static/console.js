@@ -247,6 +247,10 @@ const tick = () => {
 
 // --- what happens
 
+// Both of a conversation, once both are heard of: one answers an instant before the other does.
+const talking = (call) =>
+  stateOf(call) === "talking" ? call.phoneCallView.filter((view) => view.status === "5" && !view.pickUp) : [];
+
 const tell = (kind, call, before) => {
   const known = names(call);
   const [first] = call.phoneCallView;
@@ -255,8 +259,8 @@ const tell = (kind, call, before) => {
     const rings = call.phoneCallView.find((view) => view.status === "3");
     if (rings) log(`${who} rings ${shown(rings.extension, known)}`);
   }
-  const talkers = call.phoneCallView.filter((view) => view.status === "5" && !view.pickUp);
-  if (kind !== "ended" && talkers.length === 2 && stateOf(call) === "talking" && (!before || stateOf(before) !== "talking"))
+  const talkers = talking(call);
+  if (kind !== "ended" && talkers.length === 2 && !(before && talking(before).length === 2))
     log(`${shown(talkers[0].extension, known)} talks with ${shown(talkers[1].extension, known)}`);
   for (const view of call.phoneCallView) {
     const was = before?.phoneCallView.find((one) => one.id === view.id);
