@@ -88,8 +88,8 @@ _CHANGED = {"ETag": "Changes with the body."}
 _IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing has changed since."}
 
 
-_SHOWN = 4096
-"""How many calls are kept as they were last shown: more than anybody reads at a time, and a bound."""
+_SHOWN = 256
+"""How many calls are kept as they were last shown, those that are over among them: some pages of lists."""
 
 
 class PhoneCalls:
