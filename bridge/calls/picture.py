@@ -6,7 +6,7 @@ from bridge.calls.channels import Board, Channel, Pickup
 from bridge.calls.events import ANSWERS, Headers, text
 from bridge.calls.floor import Floor
 from bridge.calls.live import Live
-from bridge.calls.model import Call, Change, Numbering, PickupNote
+from bridge.calls.model import Call, Change, Numbering, Order, PickupNote, PickupStatus
 from bridge.calls.order import InOrder
 from bridge.calls.resync import Resync
 from bridge.calls.roll import Record, Roll
@@ -116,6 +116,16 @@ class Picture:
     def pickups_of(self, call: CallId) -> list[Pickup]:
         """The live pickup legs made for a call, and those not yet forgotten, oldest first."""
         return self._takeovers.of_call(call)
+
+    def passing(self, call: CallId, view: str) -> Order | None:
+        """What a pickup that is under way does with a view.
+
+        Between the end of the old leg and the bridging of the new one, the view stands nowhere else.
+        """
+        orders = (
+            pickup.order for pickup in self._takeovers.live_of(call) if pickup.status is PickupStatus.RINGING
+        )
+        return next((order for order in orders if order and order.view == view), None)
 
     def channels_of(self, call: CallId) -> list[Channel]:
         """All channels that have a call's Linkedid, Local halves too."""

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.calls import Call
+from bridge.calls import Call, Order
 from bridge.directory import Directory, User
 from bridge.grammar import CallId, Extension, GrammarError
 from bridge.uapi.errors import ApiError
@@ -24,6 +24,9 @@ class Calls(Protocol):
 
     def calls(self) -> list[Call]:
         """All live calls."""
+
+    def passing(self, call: CallId, view: str) -> Order | None:
+        """What a pickup that is under way does with a view, which may stand nowhere for a moment."""
 
 
 @dataclass(frozen=True, slots=True)

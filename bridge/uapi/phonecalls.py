@@ -234,9 +234,10 @@ class PhoneCalls:
                 raise ApiError("request_invalid", "The request body has no action.")
             address = self._address(request, app)
             call, extension = self._call(request, address)
-            order, leg = self._order(address, call, *_read_action(data))
-            order = self._check_rights(app, call, leg, order)
-            if data["action"] == "UnPark":
+            order = self._order(address, call, *_read_action(data))
+            leg = call.leg(order.view)
+            order = replace(order, allowed=self._check_rights(app, call, leg, order))
+            if data["action"] == "UnPark" and leg is not None:
                 _check_parked(leg)
             seconds, headers = self._patience(request)
             result = await self._pick_up(app, replace(order, wait=seconds), headers)
@@ -283,28 +284,23 @@ class PhoneCalls:
 
     def _order(
         self, address: Address, call: Call, action: PhoneCallAction, errors: frozenset[str]
-    ) -> tuple[PickupRequest, Leg]:
+    ) -> PickupRequest:
         """What the action asks for, each member checked in its turn."""
-        leg: Leg | None = None
+        view = action.phone_call_view_id
         send_call_to: Extension | None = None
         for name, code in _FIELDS:
             if name.lower() in errors:
                 raise ApiError(code)
             if name == "sendCallTo":
                 send_call_to = self._phone(address, action.send_call_to)
-            elif name == "phoneCallViewId":
-                leg = call.leg(action.phone_call_view_id)
-        if leg is None or send_call_to is None:
+        if send_call_to is None or not (call.leg(view) or self._service.calls.passing(call.id, view)):
             raise ApiError("pc_phonecallview_invalid")
-        return (
-            PickupRequest(
-                call=call.id,
-                view=leg.view,
-                send_call_to=send_call_to,
-                caller_id=action.caller_id,
-                ring=action.wait_for_pickup,
-            ),
-            leg,
+        return PickupRequest(
+            call=call.id,
+            view=view,
+            send_call_to=send_call_to,
+            caller_id=action.caller_id,
+            ring=action.wait_for_pickup,
         )
 
     def _phone(self, address: Address, text: str) -> Extension:
@@ -322,12 +318,21 @@ class PhoneCalls:
             )
         return number
 
-    def _check_rights(self, app: App, call: Call, leg: Leg, order: PickupRequest) -> PickupRequest:
-        """The order, where the user may take that view, or had it taken: who asks again is told again."""
-        if may_pick_up(self._service.directory, app.user, call, leg):
-            return order
+    def _check_rights(self, app: App, call: Call, leg: Leg | None, order: PickupRequest) -> bool:
+        """Whether the user may take that view; False where he may not, but it was taken, and perhaps by this request.
+
+        Raises:
+            ApiError: he may not.
+        """
+        directory = self._service.directory
+        if leg is None:
+            passing = self._service.calls.passing(order.call, order.view)
+            owned = Extension.maybe(passing.taken_from) if passing else None
+            return owned is not None and directory.may_act_for(app.user, owned)
+        if may_pick_up(directory, app.user, call, leg):
+            return True
         if leg.pickup is not None:
-            return replace(order, allowed=False)
+            return False
         raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
 
     # --- the outcome

@@ -181,7 +181,7 @@ async def test_the_one_that_serves_is_killed_in_the_moment_of_the_answer(lab: La
     await asyncio.gather(lab[TAKER].accept(ring), site.bridges[site.serving].kill())
 
     answer = await asked
-    assert (answer.status_code, answer.json()["id"]) == (200, scene.call)
+    assert (answer.status_code, answer.json().get("id")) == (200, scene.call), answer.text
     await _taken(lab)
     await site.all_say(scene, "connected")
 
@@ -203,7 +203,7 @@ async def test_the_one_that_serves_is_killed_before_asterisk_heard_of_it(lab: La
 
     await lab[TAKER].accept(await lab[TAKER].wait_for_ring())
     answer = await asked
-    assert (answer.status_code, answer.json()["id"]) == (200, scene.call)
+    assert (answer.status_code, answer.json().get("id")) == (200, scene.call), answer.text
     assert "Idempotent-Replayed" not in answer.headers
     await _taken(lab)
 
@@ -218,7 +218,7 @@ async def test_the_one_that_only_watches_is_killed(lab: Lab, site: Site) -> None
     await lab[TAKER].accept(ring)
 
     answer = await asked
-    assert (answer.status_code, answer.json()["id"]) == (200, scene.call)
+    assert (answer.status_code, answer.json().get("id")) == (200, scene.call), answer.text
     assert "Idempotent-Replayed" not in answer.headers
     await _taken(lab)
     await site.all_say(scene, "connected")
@@ -265,6 +265,6 @@ async def test_a_pickup_that_had_failed_when_the_bridge_died_is_tried_anew(lab: 
 
     await lab[TAKER].accept(await lab[TAKER].wait_for_ring())
     answer = await asked
-    assert (answer.status_code, answer.json()["id"]) == (200, scene.call)
+    assert (answer.status_code, answer.json().get("id")) == (200, scene.call), answer.text
     await lab.wait_together(TAKER, CALLER)
     assert len(lab[TAKER].rings) == 2

@@ -291,6 +291,28 @@ def test_a_storm_of_requests_rings_one_phone_once(world: World) -> None:
     assert len(world.link.originated) == 1
 
 
+def test_the_same_again_while_the_view_is_at_neither_phone(world: World) -> None:
+    """The old phone is let go an instant before the new one has the caller: it is the same pickup all the same."""
+    call = world.ringing()
+    with world.client() as client, world.client("other") as stranger, world.client("chief") as chief:
+        client.put(path(call), json=pickup())
+        world.inside(client, world.link.let_go)
+        views = [view["id"] for view in client.get(path(call)).json()["phoneCallView"]]
+        again = client.put(path(call), json=pickup())
+        third = client.put(path(call), json=pickup(sendCallTo="0003*025"))
+        colleague = chief.put(path(call, user="@owner"), json=pickup())
+        foreign = stranger.put(path(call, extension="@self"), json=pickup())
+    assert views == ["00"]
+    assert (again.status_code, again.headers["idempotent-replayed"], again.json()) == (
+        202,
+        "true",
+        _accepted(call),
+    )
+    assert (third.status_code, third.json()["error"]["code"]) == (409, "pc_pickup_conflict")
+    assert (colleague.status_code, foreign.json()["error"]["code"]) == (202, "pc_phonecall_invalid")
+    assert len(world.link.originated) == 1
+
+
 def test_published_is_the_first_second_of_the_call(world: World) -> None:
     """A pickup does not change it."""
     call = world.ringing()

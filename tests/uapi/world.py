@@ -108,6 +108,12 @@ class ScriptedLink:
         elif self.phone == "link lost":
             soon(0.01, self.go_down, "The connection was lost.")
 
+    def let_go(self) -> None:
+        """The phone that rings has answered; the target is hung up before the source is there."""
+        originate = self.originated[-1]
+        self.event("Newstate", Uniqueid=originate.pickup, ChannelState="6")
+        self.event("Hangup", Uniqueid=originate.variables["UAPI_TARGET"], Cause="26")
+
     def answer_now(self) -> None:
         """The phone that rings answers, and takes the target's place beside the source."""
         originate = self.originated[-1]
