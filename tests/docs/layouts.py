@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lab import root
 from lab.asterisk import PRODUCT_CONF
+from lab.desks import pjsip
 
 PHONES = ("100", "210", "024")
 
@@ -22,35 +23,6 @@ permit = 127.0.0.1/255.255.255.0
 read = system,call,log,verbose,command,agent,user,config,dtmf,reporting,cdr,dialplan,originate
 write = system,call,log,verbose,command,agent,user,config,dtmf,reporting,cdr,dialplan,originate
 writetimeout = 5000
-"""
-_PJSIP = """\
-[transport-udp]
-type = transport
-protocol = udp
-bind = 127.0.0.1
-
-[phone](!)
-type = endpoint
-context = from-internal
-allow = !all,ulaw
-send_rpid = yes
-rtp_symmetric = yes
-rewrite_contact = yes
-direct_media = no
-"""
-_PHONE = """
-[{name}](phone)
-aors = {name}
-auth = {name}
-callerid = "Desk {name}" <{name}>
-[{name}]
-type = auth
-username = {name}
-password = change-me
-[{name}]
-type = aor
-max_contacts = 1
-remove_existing = yes
 """
 _DIALPLAN = """
 [from-internal]
@@ -76,7 +48,7 @@ def write(layout: str, etc: Path) -> None:
         "musiconhold.conf": (PRODUCT_CONF / "musiconhold.conf").read_text(),
         "res_parking.conf": "[default]\nparkext = 70\nparkpos = 71-78\ncontext = parkedcalls\n",
         "queues.conf": _QUEUES,
-        "pjsip.conf": _PJSIP + "".join(_PHONE.format(name=name) for name in PHONES),
+        "pjsip.conf": pjsip({name: f'"Desk {name}" <{name}>' for name in PHONES}, "from-internal"),
         **{"plain": _plain, "debian": _debian, "freepbx": _freepbx}[layout](),
     }
     for name, text in files.items():

@@ -8,6 +8,7 @@ import pytest
 
 from lab import Lab, run_command, until
 from lab.asterisk import PRODUCT_CONF, Asterisk
+from lab.desks import pjsip
 from lab.fixtures import NewBridge
 from lab.service import JOHN
 
@@ -51,35 +52,6 @@ PARKING = """\
 parkext = 800
 parkpos = 801-805
 context = parked
-"""
-PJSIP = """\
-[transport-udp]
-type = transport
-protocol = udp
-bind = 127.0.0.1
-
-[desk](!)
-type = endpoint
-context = office
-allow = !all,ulaw
-send_rpid = yes
-rtp_symmetric = yes
-rewrite_contact = yes
-direct_media = no
-"""
-_DESK = """
-[{name}](desk)
-aors = {name}
-auth = {name}
-callerid = {shown}
-[{name}]
-type = auth
-username = {name}
-password = change-me
-[{name}]
-type = aor
-max_contacts = 1
-remove_existing = yes
 """
 # Desk telephones are called by their numbers, the one in the hall by a name.
 DESKS = {name: f'"Desk {name}" <{name}>' for name in ("100", "101", "102", "103", "210")} | {
@@ -136,10 +108,8 @@ def write_pbx(folder: Path) -> None:
         "manager": MANAGER,
         "extensions": EXTENSIONS,
         "res_parking": PARKING,
-        "pjsip": PJSIP + "".join(
-            _DESK.format(name=name, shown=shown) for name, shown in DESKS.items()
-        ),
-    }  # fmt: skip
+        "pjsip": pjsip(DESKS, "office"),
+    }
     folder.mkdir()
     for name, text in files.items():
         (folder / f"{name}.conf").write_text(text)
