@@ -55,6 +55,17 @@ class Bridge:
         return self.type == "basic" and self.technology != "holding_bridge"
 
 
+@dataclass(slots=True)
+class Entering:
+    """Which bridge a channel has entered that is not known yet."""
+
+    name: str
+    bridge: str
+    type: str
+    technology: str
+    linkedid: str
+
+
 @dataclass(slots=True, eq=False)
 class Pickup:
     """A pickup leg's life. Its order is known once the PBX has told the leg's variables."""

@@ -3,7 +3,7 @@
 Each step leaves channels, calls and pickups in step with one another.
 """
 
-from bridge.calls.channels import NOT_LEGS, Board, Bridge, Channel, Hold, Parking
+from bridge.calls.channels import NOT_LEGS, Board, Bridge, Channel, Entering, Hold, Parking
 from bridge.calls.events import Headers, number, text
 from bridge.calls.gathering import Gathering
 from bridge.calls.model import Numbering
@@ -32,6 +32,8 @@ class Floor:
         """What a resync that is under way has said so far."""
         self.early: dict[str, Parking] = {}
         """Where channels are parked that are not known yet."""
+        self.entering: dict[str, Entering] = {}
+        """Where channels talk that are not known yet."""
         self.touch = takeovers.touch
 
     # --- marking
@@ -107,6 +109,16 @@ class Floor:
             channel.queue = queue
 
     # --- conversations
+
+    def enters(self, channel: Channel, into: Entering) -> None:
+        """A channel has entered a bridge."""
+        self.touch_bridge(channel.bridge)
+        bridge = self.board.bridge(into.bridge, into.type, into.technology)
+        self.board.enter(channel, bridge)
+        if bridge.conversation:
+            channel.queue, channel.parking = "", None
+            self.join_all(bridge, into.linkedid)
+        self.settle(bridge)
 
     def join_all(self, bridge: Bridge | None, linkedid: str) -> None:
         """The Linkedid in the latest BridgeEnter of a conversation is that of everybody in it."""

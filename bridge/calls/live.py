@@ -9,12 +9,12 @@ to a question that overtook them, so that they may be replayed on top of it and 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.calls.channels import NOT_LEGS, RING, UP, Channel, Parking
+from bridge.calls.channels import NOT_LEGS, RING, UP, Channel, Entering, Parking
 from bridge.calls.events import RESYNC, Headers, number, repeats, text
 from bridge.calls.floor import Floor
 
 _EARLY = 64
-"""How many parked channels may be heard of before they are known."""
+"""Of how many channels it may be heard where they are parked, or talk, before they are known."""
 
 
 class Way(NamedTuple):
@@ -83,6 +83,9 @@ class Live:
         if channel.state == UP:
             _answered(channel, at)
         floor.recall(channel)
+        into = floor.entering.pop(channel.uniqueid, None) if floor.entering else None
+        if into is not None and channel.is_called(into.name):
+            floor.enters(channel, into)
         self._touch(channel)
 
     def _newcallerid(self, event: Headers, _: float, channel: Channel | None) -> None:
@@ -121,6 +124,7 @@ class Live:
         if channel is not None:
             self._floor.gone(channel, cause)
         else:
+            self._floor.entering.pop(text(event, "Uniqueid"), None)
             self._floor.takeovers.told_late(text(event, "Uniqueid"), cause)
 
     def _dialbegin(self, event: Headers, _: float, channel: Channel | None) -> None:
@@ -132,31 +136,51 @@ class Live:
     # --- bridges
 
     def _bridgeenter(self, event: Headers, _: float, channel: Channel | None) -> None:
-        floor, board = self._floor, self._board
-        bridge_id, type_ = text(event, "BridgeUniqueid"), text(event, "BridgeType")
-        if floor.gathering is not None and type_ == "basic":
+        floor = self._floor
+        into = Entering(
+            name=text(event, "Channel"),
+            bridge=text(event, "BridgeUniqueid"),
+            type=text(event, "BridgeType"),
+            technology=text(event, "BridgeTechnology"),
+            linkedid=text(event, "Linkedid"),
+        )
+        if floor.gathering is not None and into.type == "basic":
             floor.gathering.talks(text(event, "Uniqueid"))
-        if not bridge_id:
+        if not into.bridge:
             return
+        for earlier in floor.entering.values():
+            if earlier.bridge == into.bridge:
+                earlier.linkedid = into.linkedid or earlier.linkedid
         if channel is None:
-            floor.join_all(board.bridges.get(bridge_id), text(event, "Linkedid"))
+            floor.join_all(self._board.bridges.get(into.bridge), into.linkedid)
+            self._enters_early(text(event, "Uniqueid"), into)
             return
         successor = channel.taken_by
-        if successor is not None and (successor.bridge is None or successor.bridge.uniqueid == bridge_id):
+        if successor is not None and (successor.bridge is None or successor.bridge.uniqueid == into.bridge):
             channel = successor
-        floor.touch_bridge(channel.bridge)
-        bridge = board.bridge(bridge_id, type_, text(event, "BridgeTechnology"))
-        board.enter(channel, bridge)
-        if bridge.conversation:
-            channel.queue, channel.parking = "", None
-            floor.join_all(bridge, text(event, "Linkedid"))
-        floor.settle(bridge)
+        floor.enters(channel, into)
+
+    def _enters_early(self, uniqueid: str, into: Entering) -> None:
+        """Remember for a moment where a channel talks that is yet to be announced.
+
+        Before Asterisk 17 channels and bridges reach AMI by caches of their own (source), and who fetches somebody
+        parked is born and bridged within milliseconds. Those who are never announced are over, and must not keep
+        others out: the oldest is forgotten for the next.
+        """
+        entering = self._floor.entering
+        entering.pop(uniqueid, None)
+        if len(entering) >= _EARLY:
+            del entering[next(iter(entering))]
+        entering[uniqueid] = into
 
     def _bridgeleave(self, event: Headers, _: float, channel: Channel | None) -> None:
-        if channel is None or channel.bridge is None:
+        if channel is None:
+            entering, uniqueid = self._floor.entering, text(event, "Uniqueid")
+            if uniqueid in entering and entering[uniqueid].bridge == text(event, "BridgeUniqueid"):
+                del entering[uniqueid]
             return
         bridge = channel.bridge
-        if bridge.uniqueid != text(event, "BridgeUniqueid"):
+        if bridge is None or bridge.uniqueid != text(event, "BridgeUniqueid"):
             return
         self._floor.touch_bridge(bridge)
         self._board.leave(channel)

@@ -56,6 +56,7 @@ class Resync:
         channel = self._board.channels.get(uniqueid)
         if channel is None:
             channel = floor.add(event, born)
+            floor.entering.pop(uniqueid, None)  # the row is newer
         else:
             floor.rename(channel, text(event, "Channel"))
         channel.state = number(event, "ChannelState")
@@ -103,6 +104,7 @@ class Resync:
             return
         floor.gathering = None
         floor.early.clear()
+        floor.entering.clear()
         for uniqueid in list(floor.takeovers.missing):
             floor.takeovers.told_late(uniqueid, 0)
         for device in floor.devices.keys() - gathering.devices if gathering.devices else ():

@@ -15,9 +15,8 @@ What Asterisk orders, and so what is never exchanged here:
 And what it does not, so that it is exchanged:
 
 * Events of different channels and bridges of one call within a moment: other threads publish them.
-* Before Asterisk 17, what happens to a channel against its ways into and out of bridges: each of the two kinds passed
-  through a cache of its own before it met the other in that queue (source). But its Newchannel is ahead of both; who
-  enters a bridge unannounced is known from the next resync on.
+* Before Asterisk 17, what happens to a channel, its birth and its end included, against its ways into and out of
+  bridges: each of the two kinds passed through a cache of its own before it met the other in that queue (source).
 * Parking events against all but each other: they reach AMI on a way of their own (seen on 22.10, ahead of Newchannel).
 * OriginateResponse against all: it is not of that queue at all (seen on 22.10, ahead of Newchannel and of Hangup).
 * Answers, against what has happened before: they are written at once and overtake the queue.
@@ -83,11 +82,10 @@ class Told:
             return frozenset({text(first, "Device")})
         headers = ("Uniqueid", "DestUniqueid", "TargetUniqueid", "BridgeUniqueid")
         things = {value for header in headers if (value := text(first, header))}
-        if self.apart and name in ("BridgeEnter", "BridgeLeave", "Newchannel"):
+        if self.apart and name in ("BridgeEnter", "BridgeLeave"):
             channel = text(first, "Uniqueid")
+            things.discard(channel)
             things.add(f"the ways of {channel}")
-            if name != "Newchannel":
-                things.discard(channel)
         return frozenset(things)
 
 
