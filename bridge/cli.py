@@ -1,25 +1,25 @@
-"""The command ``uapi-bridge``: its words, and those of them that need no file of their own: serve, check, token."""
+"""The command ``uapi-bridge``: its words, and those of them that need no file of their own: check, token.
+
+A command's module is imported when the command is asked for: none waits for the libraries of the others.
+"""
+
+# ruff: noqa: PLC0415 -- see above
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import structlog
-
-from bridge import __version__, client, doctor, init, logs, recordings, tokens
-from bridge.ami import LinkState
-from bridge.app import create_app
-from bridge.notify import Notifier
-from bridge.settings import Settings, SettingsError, load, warnings
-from bridge.uapi import Server
-
-log = structlog.get_logger(__name__)
+from bridge import __version__, logs
+from bridge.settings import SettingsError, load, warnings
+from bridge.terminal import complain, say
 
 BAD_CONFIGURATION = 2
 """Exit status where the configuration, or the command line, is not usable."""
+
+Run = Callable[[argparse.Namespace], int]
+"""Does a command's work, and says the exit status."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,13 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 where the work failed, 2 for a bad configuration.
     """
-    options = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    options = _parser(words).parse_args(words)
     logs.configure(options.log_level)
-    run: Callable[[argparse.Namespace], int] = options.run
+    run: Run = options.run
     try:
         return run(options)
     except SettingsError as error:
-        _complain(str(error))
+        complain(str(error))
         return BAD_CONFIGURATION
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain again when it flushes at exit.
@@ -47,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """What reads a command line.
+
+    Args:
+        words: That line: of the commands, those in it get their own options.
+    """
     parser = argparse.ArgumentParser(
         prog="uapi-bridge", description="VoipNow's UnifiedAPI PhoneCalls for an Asterisk PBX."
     )
@@ -63,115 +69,112 @@ def _parser() -> argparse.ArgumentParser:
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+    for name, (prepare, help_) in _COMMANDS.items():
         made = commands.add_parser(name, parents=[common], help=help_, description=help_)
-        made.set_defaults(run=run)
-        return made
-
-    command("serve", _serve, "Serve the API.")
-    recordings.add_record_arguments(
-        command("record", recordings.run_record, "Write the AMI stream to a file, until interrupted.")
-    )
-    recordings.add_replay_arguments(
-        command("replay", recordings.run_replay, "Play a recording: a JSON line for each change of a call.")
-    )
-    recordings.add_anonymize_arguments(
-        command("anonymize", recordings.run_anonymize, "Take numbers and names out of a recording.")
-    )
-    command("check", _check, "Check the configuration, and say what is wrong with it.")
-    token = command("token", _token, "Make a new bearer token, or an App's secret, and its hash.")
-    token.add_argument("--secret", action="store_true", help="an App's secret for /oauth/token.php instead")
-    doctor.add_arguments(
-        command("doctor", doctor.run, "Examine the PBX: what is wrong, and which line to change.")
-    )
-    init.add_arguments(
-        command("init", init.run, "Write a configuration and the PBX's include files, with fresh secrets.")
-    )
-    client.add_calls_arguments(command("calls", client.run_calls, "Show live calls, over the API."))
-    client.add_pickup_arguments(command("pickup", client.run_pickup, "Pick a call up, over the API."))
+        if name in words:
+            made.set_defaults(run=prepare(made))
     return parser
 
 
-def _load(options: argparse.Namespace) -> Settings:
-    return load(options.config, os.environ)
+# --- the commands: each takes its options into its parser, and gives what does its work
 
 
-def _say(line: str) -> None:
-    """Say something on standard output."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+def _serve(_: argparse.ArgumentParser) -> Run:
+    from bridge import serve
+
+    return serve.run
 
 
-def _complain(line: str) -> None:
-    """Say something on standard error."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+def _record(parser: argparse.ArgumentParser) -> Run:
+    from bridge import recordings
+
+    recordings.add_record_arguments(parser)
+    return recordings.run_record
 
 
-# --- serve
+def _replay(parser: argparse.ArgumentParser) -> Run:
+    from bridge import recordings
+
+    recordings.add_replay_arguments(parser)
+    return recordings.run_replay
 
 
-def _serve(options: argparse.Namespace) -> int:
-    settings = _load(options)
-    for warning in warnings(settings):
-        log.warning("configuration", warning=warning)
-    manager = Notifier.from_environment(os.environ)
-    heartbeats: list[asyncio.Task[None]] = []
-    was_up = False
+def _anonymize(parser: argparse.ArgumentParser) -> Run:
+    from bridge import recordings
 
-    def on_state(state: LinkState) -> None:
-        nonlocal was_up
-        if state.up and not was_up:
-            sync = f"in sync with Asterisk {state.asterisk} at {settings.ami.host}:{settings.ami.port}"
-            _say(sync)
-            manager.status(sync)
-        elif was_up and not state.up and not bridge.draining.active:
-            log.warning("out of sync with the PBX", reason=state.reason)
-            manager.status(state.reason)
-        was_up = state.up
+    recordings.add_anonymize_arguments(parser)
+    return recordings.run_anonymize
 
-    def on_listening(address: str) -> None:
-        _say(f"listening on {address}")
-        manager.ready(bridge.link.state.reason)
-        heartbeats.append(asyncio.ensure_future(manager.run()))
 
-    def on_drain(seconds: float) -> None:
-        manager.stopping()
-        bridge.pickups.drain(seconds)
+def _check(_: argparse.ArgumentParser) -> Run:
+    return _run_check
 
-    bridge = create_app(settings, on_state=on_state)
-    server = Server(
-        bridge.asgi,
-        http=settings.http,
-        limits=settings.limits,
-        draining=bridge.draining,
-        on_drain=on_drain,
-        on_listening=on_listening,
-    )
-    try:
-        server.run()
-    except SystemExit:  # the server's way to say that it could not start, which it has logged
-        return 1
-    return 0
+
+def _token(parser: argparse.ArgumentParser) -> Run:
+    parser.add_argument("--secret", action="store_true", help="an App's secret for /oauth/token.php instead")
+    return _run_token
+
+
+def _doctor(parser: argparse.ArgumentParser) -> Run:
+    from bridge import doctor
+
+    doctor.add_arguments(parser)
+    return doctor.run
+
+
+def _init(parser: argparse.ArgumentParser) -> Run:
+    from bridge import init
+
+    init.add_arguments(parser)
+    return init.run
+
+
+def _calls(parser: argparse.ArgumentParser) -> Run:
+    from bridge import client
+
+    client.add_calls_arguments(parser)
+    return client.run_calls
+
+
+def _pickup(parser: argparse.ArgumentParser) -> Run:
+    from bridge import client
+
+    client.add_pickup_arguments(parser)
+    return client.run_pickup
+
+
+_COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
+    "serve": (_serve, "Serve the API."),
+    "record": (_record, "Write the AMI stream to a file, until interrupted."),
+    "replay": (_replay, "Play a recording: a JSON line for each change of a call."),
+    "anonymize": (_anonymize, "Take numbers and names out of a recording."),
+    "check": (_check, "Check the configuration, and say what is wrong with it."),
+    "token": (_token, "Make a new bearer token, or an App's secret, and its hash."),
+    "doctor": (_doctor, "Examine the PBX: what is wrong, and which line to change."),
+    "init": (_init, "Write a configuration and the PBX's include files, with fresh secrets."),
+    "calls": (_calls, "Show live calls, over the API."),
+    "pickup": (_pickup, "Pick a call up, over the API."),
+}
 
 
 # --- check and token
 
 
-def _check(options: argparse.Namespace) -> int:
-    settings = _load(options)
+def _run_check(options: argparse.Namespace) -> int:
+    settings = load(options.config, os.environ)
     for warning in warnings(settings):
-        _say(f"warning: {warning}")
-    _say("the configuration is in order")
+        say(f"warning: {warning}")
+    say("the configuration is in order")
     return 0
 
 
-def _token(options: argparse.Namespace) -> int:
+def _run_token(options: argparse.Namespace) -> int:
+    from bridge import tokens
+
     made = tokens.make()
     if options.secret:
-        _say(f'secret:         {made.text}\nsecret_sha256 = "{made.sha256}"')
+        say(f'secret:         {made.text}\nsecret_sha256 = "{made.sha256}"')
     else:
-        _say(f'token:          {made.text}\ntokens_sha256 = ["{made.sha256}"]')
-    _complain("The first line is for the client, the second for its [[apps]] entry in bridge.toml.")
+        say(f'token:          {made.text}\ntokens_sha256 = ["{made.sha256}"]')
+    complain("The first line is for the client, the second for its [[apps]] entry in bridge.toml.")
     return 0

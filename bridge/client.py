@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.grammar import Extension, GrammarError
+from bridge.terminal import complain
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 LONGEST_WAIT = 55.0
@@ -332,7 +333,7 @@ def _guarded(options: argparse.Namespace, work: Callable[[Api], Exit]) -> int:
         with _http(options) as http:
             return work(Api(http))
     except ClientError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error))
         return error.status
 
 

@@ -25,6 +25,7 @@ from bridge.grammar import Endpoint, Extension, GrammarError
 from bridge.includes import DIALPLAN, MANAGER, dialplan_conf, manager_conf
 from bridge.patterns import Pattern
 from bridge.settings import AmiSettings, Settings, is_loopback
+from bridge.terminal import complain
 
 CONFIGURATION = "bridge.toml"
 SECRET_VARIABLE = "AMI_SECRET"  # noqa: S105 -- the name of an environment variable
@@ -125,12 +126,12 @@ def run(options: argparse.Namespace) -> int:
     files = [folder / name for name in (CONFIGURATION, MANAGER, DIALPLAN)]
     there = [str(file) for file in files if file.exists()]
     if there and not options.force:
-        _complain(f"already there: {', '.join(there)}; --force overwrites, with new secrets")
+        complain(f"already there: {', '.join(there)}; --force overwrites, with new secrets")
         return 1
     try:
         pbx = _read(options)
     except AmiError as error:
-        _complain(f"{options.ami_host}:{options.ami_port}: {error}")
+        complain(f"{options.ami_host}:{options.ami_port}: {error}")
         return 1
     secret, token = secrets.token_hex(24), tokens.make()
     numbers = (
@@ -139,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
         else number(pbx.phones, options.prefix)
     )
     if options.prefix and not numbers.extensions:
-        _complain(
+        complain(
             "--prefix has no number to stand before: name some by --extensions, or read them by --read-as"
         )
         return 1
@@ -156,7 +157,7 @@ def run(options: argparse.Namespace) -> int:
         ):
             _write(file, content)
     except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}")
+        complain(f"{error.filename}: {error.strerror}")
         return 1
     for line in _next_steps(folder, token.text, numbers, pbx, permit):
         print(line)  # noqa: T201 -- it is what the command is for
@@ -401,7 +402,3 @@ def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: st
         "",
         *(f"  {place}. {step}" for place, step in enumerate(steps, 1)),
     ]
-
-
-def _complain(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from bridge.grammar import Extension, PickupId
 from bridge.ladder import Ladder
 from bridge.pickup import ORDER_AGAIN
 from bridge.settings import Settings, load
+from bridge.terminal import complain, say
 from bridge.uapi import phone_call
 
 _KEY_HELP = "any words: the same give the same pseudonyms again; keep them to yourself"
@@ -90,7 +90,7 @@ def run_anonymize(options: argparse.Namespace) -> int:
         0, or 1 where it is no recording, or cannot be written.
     """
     if options.out.exists() and options.file.exists() and options.out.samefile(options.file):
-        _complain(f"{options.out}: is the recording itself; give another name")
+        complain(f"{options.out}: is the recording itself; give another name")
         return 1
     return _with_files(
         options.file, lambda: _to(options.out, lambda out: _anonymize(options.file, out, options.key))
@@ -104,10 +104,10 @@ def _with_files(file: Path, work: Callable[[], None]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _complain(f"{error.filename or file}: {error.strerror}")
+        complain(f"{error.filename or file}: {error.strerror}")
         return 1
     except RecordingError as error:
-        _complain(f"{file}: {error}")
+        complain(f"{file}: {error}")
         return 1
     return 0
 
@@ -115,16 +115,6 @@ def _with_files(file: Path, work: Callable[[], None]) -> int:
 def _to(path: Path, write: Callable[[TextIO], None]) -> None:
     with path.open("w", encoding="utf-8", errors="surrogatepass") as out:
         write(out)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _complain(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 # --- record
@@ -142,7 +132,7 @@ async def _recording(settings: Settings, recorder: Recorder) -> None:
         if state.up:
             recorder.identify(state.asterisk, state.systemname)
         if state.up and not was_up:
-            _complain(f"recording Asterisk {state.asterisk}; interrupt to end")
+            complain(f"recording Asterisk {state.asterisk}; interrupt to end")
         was_up = state.up
 
     picture = Picture(Endpoints.default())
@@ -192,7 +182,7 @@ def _tell(file: Path, settings: Settings | None) -> None:
     for t, event in events:
         picture.apply(event, head.started + t)
         for change in picture.take_changes():
-            _say(_change(t, change, directory))
+            say(_change(t, change, directory))
 
 
 def _draw(file: Path, settings: Settings | None) -> None:
@@ -203,7 +193,7 @@ def _draw(file: Path, settings: Settings | None) -> None:
         picture.apply(event, head.started + t)
         ladder.take(t, picture.take_changes())
     for line in ladder.lines():
-        _say(line)
+        say(line)
 
 
 def _change(t: float, change: Change, directory: Directory | None) -> str:

@@ -1,6 +1,5 @@
 """Reading a configuration: the TOML file, the environment over it, and every fault turned into a sentence."""
 
-import json
 import re
 import ssl
 import tomllib
@@ -8,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from bridge.settings.errors import Problem, SettingsError, key_of
 from bridge.settings.root import Settings
 
-_PREFIX = "BRIDGE_"
+PREFIX = "BRIDGE_"
 _Loc = tuple[int | str, ...]
 
 # pydantic's error types, in words that fit after a key.
@@ -58,8 +56,12 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
         path = Path(env["BRIDGE_CONFIG"])
     written = {} if path is None else _read(path)
     variables = _variables(env)
+    if variables:
+        from bridge.settings.environment import overlaid  # noqa: PLC0415 -- its library is needed by few, at each start
+
+        written = overlaid(written, variables, PREFIX)
     try:
-        settings = Settings.model_validate(_overlay(written, _from_environment(variables)))
+        settings = Settings.model_validate(written)
         problems = _unusable_files(settings)
     except ValidationError as error:
         problems = [_problem(detail) for detail in error.errors(include_url=False, include_input=False)]
@@ -87,58 +89,6 @@ def _read(path: Path) -> dict[str, Any]:
     raise SettingsError([Problem("", problem, str(path))])
 
 
-class _Environment(EnvSettingsSource):
-    """pydantic's reader of nested names, for an environment that is handed in."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        super().__init__(cast("type[BaseSettings]", Settings), env_prefix=_PREFIX, env_nested_delimiter="__")
-        self.env_vars = {name.lower(): value for name, value in variables.items()}
-
-    def next_field(
-        self,
-        field: FieldInfo | Any | None,
-        key: str,
-        case_sensitive: bool | None = None,  # noqa: FBT001 -- as it is there
-    ) -> FieldInfo | None:
-        """Find a part of a section or, what pydantic does not know (2.16), of a list by its place."""
-        annotation = field.annotation if isinstance(field, FieldInfo) else field
-        if key.isdecimal() and get_origin(annotation) is tuple:
-            return cast("FieldInfo", get_args(annotation)[0])  # a type, which serves as well
-        return super().next_field(field, key, case_sensitive)
-
-    def explode_env_vars(
-        self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]
-    ) -> dict[str, Any]:
-        """Nest the names, one after the other: what is set as a whole first, then what is set within it."""
-        tree: dict[str, Any] = {}
-        for name in sorted(env_vars, key=lambda name: name.count("__")):
-            tree = _overlay(tree, super().explode_env_vars(field_name, field, {name: env_vars[name]}))
-        return tree
-
-    def prepare_field_value(
-        self,
-        field_name: str,
-        field: FieldInfo,
-        value: Any,
-        value_is_complex: bool,  # noqa: FBT001 -- as it is there
-    ) -> Any:
-        """A section or list as a whole, with what is set within it by names of its own."""
-        if value is None:
-            return super().prepare_field_value(field_name, field, value, value_is_complex)
-        whole = self.decode_complex_value(field_name, field, value)
-        if not isinstance(whole, dict | list):
-            return whole
-        return _overlay(whole, self.explode_env_vars(field_name, field, self.env_vars))
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Read JSON; a text that is none is left to the model, which knows the key to complain of."""
-        del field_name, field
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-
-
 def _variables(env: Mapping[str, str]) -> dict[str, str]:
     """The variables that are meant for us.
 
@@ -149,34 +99,8 @@ def _variables(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if name.startswith(_PREFIX) and ("__" in name or name[len(_PREFIX) :].lower() in fields)
+        if name.startswith(PREFIX) and ("__" in name or name[len(PREFIX) :].lower() in fields)
     }
-
-
-def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    tree = dict(_Environment(variables)())
-    for name in variables:
-        section = name[len(_PREFIX) :].partition("__")[0].lower()
-        if section not in Settings.model_fields:
-            tree[section] = {}  # refused by the model, as it would be in the file
-    return tree
-
-
-def _overlay(under: Any, over: Any) -> Any:
-    """What the file says with what the environment says over it; digits in a name are places in a list."""
-    if not isinstance(over, dict):
-        return over
-    if isinstance(under, list) or (under is None and over and all(key.isdecimal() for key in over)):
-        merged = list(under or [])
-        for key, value in sorted(over.items(), key=lambda item: int(item[0]) if item[0].isdecimal() else -1):
-            place = int(key) if key.isdecimal() else len(merged)
-            if place < len(merged):
-                merged[place] = _overlay(merged[place], value)
-            else:
-                merged.append(_overlay(None, value))
-        return merged
-    base = under if isinstance(under, dict) else {}
-    return base | {key: _overlay(base.get(key), value) for key, value in over.items()}
 
 
 def _problem(detail: ErrorDetails) -> Problem:
@@ -225,10 +149,10 @@ def _variable_of(key: str, variables: Mapping[str, str]) -> str | None:
     parts = re.findall(r'[^.\[\]"]+', key)
     names = {name.lower(): name for name in variables}
     for end in range(len(parts), 0, -1):
-        wanted = (_PREFIX + "__".join(parts[:end])).lower()
+        wanted = (PREFIX + "__".join(parts[:end])).lower()
         if wanted in names:
             return names[wanted]
-    inner = (_PREFIX + "__".join(parts)).lower() + "__"
+    inner = (PREFIX + "__".join(parts)).lower() + "__"
     return next((name for lower, name in names.items() if lower.startswith(inner)), None)
 
 

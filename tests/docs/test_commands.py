@@ -177,8 +177,9 @@ def test_every_command_in_the_prose_is_one_that_there_is() -> None:
 
 def _is_understood(words_: list[str]) -> bool:
     """Whether the command line takes these words. One that is only named is asked for its help."""
+    asked = words_ if len(words_) > 1 else [*words_, "--help"]
     try:
-        _parser().parse_args(words_ if len(words_) > 1 else [*words_, "--help"])
+        _parser(asked).parse_args(asked)
     except SystemExit as ended:
         return ended.code == 0
     return True
