@@ -1,9 +1,8 @@
 """Who is calling: long-lived tokens, OAuth secrets, and the signed tokens that a secret buys.
 
 The configuration knows tokens and secrets by their SHA-256 only. They are long random texts made by
-``uapi-bridge token``, for which a plain digest is enough. A signed token is checked with a key derived from the
-app's secret hash: no further setting, valid at every instance with the same configuration and after a restart,
-void as soon as the secret changes. That makes the hash itself worth protecting.
+``uapi-bridge token``, for which a plain digest is enough. The key of an app's signed tokens is derived from its
+secret's hash, which makes that hash itself worth protecting.
 """
 
 import hashlib
@@ -14,16 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jwt
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from bridge.directory import App, Directory
 from bridge.settings import Settings
 
 EXPIRES_IN = 3600
-_ALGORITHM = "HS256"
-_PURPOSE = b"uapi-bridge access token 1 "
 _LONGEST = 4096
 # What mcp-voipnow takes for a token (token/utils.ts of 5.7.0); a JWT and hex are both within it.
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{10,}")
@@ -80,18 +73,20 @@ class Tokens:
             directory: The apps that they belong to.
             clock: Seconds since 1970, for the moment that a token is issued.
         """
-        self._clock = clock
         # What an unknown token or app is compared with, so that it takes as long as a known one.
         self._nobody = secrets.token_hex(32)
         self._static: dict[str, tuple[str, App]] = {}
         self._secrets: dict[str, tuple[str, App]] = {}
-        self._keys: dict[str, tuple[bytes, App]] = {}
         for configured in settings.apps:
             app = directory.apps[configured.id]
             self._static |= {digest: (digest, app) for digest in configured.tokens_sha256}
             if configured.secret_sha256:
                 self._secrets[app.id] = (configured.secret_sha256, app)
-                self._keys[app.id] = (_key(app.id, configured.secret_sha256), app)
+        self._signed = None
+        if self._secrets:
+            from bridge.signed import SignedTokens  # noqa: PLC0415 -- its libraries take long to load
+
+            self._signed = SignedTokens(self._secrets, valid=EXPIRES_IN, clock=clock)
 
     def authenticate(self, token: str) -> App | None:
         """The app that a bearer token belongs to.
@@ -107,7 +102,9 @@ class Tokens:
         # Looked up by digest, which no one can steer towards a known one; then compared in constant time.
         digest = sha256_hex(token)
         known, app = self._static.get(digest, (self._nobody, None))
-        return app if hmac.compare_digest(known, digest) else self._signed(token)
+        if hmac.compare_digest(known, digest):
+            return app
+        return self._signed.check(token) if self._signed else None
 
     def check_secret(self, app_id: str, secret: str) -> App | None:
         """The app, if this is its secret; in the same time for a wrong secret and an unknown app."""
@@ -120,31 +117,6 @@ class Tokens:
         Raises:
             KeyError: the app has no secret.
         """
-        key, _ = self._keys[app.id]
-        now = int(self._clock())
-        claims = {"sub": app.id, "iat": now, "exp": now + EXPIRES_IN, "jti": secrets.token_hex(8)}
-        return Issued(jwt.encode(claims, key, _ALGORITHM, headers={"kid": app.id}), EXPIRES_IN)
-
-    def _signed(self, token: str) -> App | None:
-        """The app that a signed token was issued to, if it is still good."""
-        try:
-            # Only to choose the key: what the header says is believed once the signature has been checked.
-            key, app = self._keys[str(jwt.get_unverified_header(token).get("kid"))]
-            jwt.decode(
-                token,
-                key,
-                algorithms=[_ALGORITHM],
-                subject=app.id,
-                # Not iat: the clocks of two instances need not agree to the second.
-                options={"require": ["exp", "sub"], "verify_iat": False},
-            )
-        except (jwt.InvalidTokenError, KeyError, UnicodeError, RecursionError):
-            # RecursionError: a header of nothing but brackets, which json gives up on.
-            return None
-        return app
-
-
-def _key(app_id: str, secret_sha256: str) -> bytes:
-    """The key of an app's signed tokens: RFC 5869's HKDF, bound to what it is for and to whom."""
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE + app_id.encode())
-    return kdf.derive(bytes.fromhex(secret_sha256))
+        if self._signed is None:
+            raise KeyError(app.id)
+        return Issued(self._signed.issue(app), EXPIRES_IN)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.directory import Directory
 from bridge.settings import Settings
+from bridge.signed import key_of
 from bridge.tokens import EXPIRES_IN, Tokens, is_presentable, make, sha256_hex
 
 _STATIC = "a-long-lived-token"
@@ -113,12 +114,12 @@ def test_a_token_of_one_app_is_not_anothers() -> None:
     other, apps = _tokens(app="other-app")
     token = other.issue(apps.apps["other-app"]).token
     assert _KNOWN.authenticate(token) is None
-    key = other._keys["other-app"][0]
+    key = key_of("other-app", sha256_hex(_SECRET))
     claims = {"sub": "demo-app", "exp": time.time() + 60}
     assert _KNOWN.authenticate(jwt.encode(claims, key, "HS256", headers={"kid": "demo-app"})) is None
 
 
-_KEY = _KNOWN._keys["demo-app"][0]
+_KEY = key_of("demo-app", sha256_hex(_SECRET))
 _LATER = int(time.time()) + 86400
 
 
@@ -209,3 +210,20 @@ def test_what_is_made_is_random_and_fits_every_client() -> None:
     assert [is_presentable(text) for text in ("short", "with:a:colon", "with a blank", "ä" * 12)] == [
         False
     ] * 4
+
+
+def test_without_a_secret_there_is_no_signed_token() -> None:
+    """None is issued, and one that another bridge has signed is a wrong token."""
+    settings = Settings.model_validate(
+        {
+            "organizations": [{"id": "3", "name": "Default"}],
+            "users": [{"id": "12", "name": "John Doe", "organization": "3"}],
+            "apps": [{"id": "demo-app", "user": "12", "tokens_sha256": [sha256_hex(_STATIC)]}],
+        }
+    )
+    directory = Directory(settings)
+    tokens = Tokens(settings, directory)
+    signed = _KNOWN.issue(_APPS.apps["demo-app"]).token
+    assert (tokens.authenticate(_STATIC), tokens.authenticate(signed)) == (directory.apps["demo-app"], None)
+    with pytest.raises(KeyError):
+        tokens.issue(directory.apps["demo-app"])
