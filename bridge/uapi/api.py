@@ -48,10 +48,10 @@ def create_api(
         return describe(api, __version__)
 
     resources = [
+        *api,  # asked for most often, and looked for in this order
         *console(service),
         *health(service),
         *(hidden(path, handler) for path, handler in pages.items()),
-        *api,
         *documentation(description),
     ]
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(http.trusted_proxies))

@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.uapi.resources import Resource
 
-_log = structlog.get_logger(__name__)
-
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,64}")
 
 _ALIASES = {"unifiedapi": "uapi"}
@@ -66,6 +64,7 @@ class Requests:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._log = structlog.get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -89,20 +88,21 @@ class Requests:
 
         state = scope.setdefault("state", {})
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=id_):
-            try:
-                await self._app(scope, receive, answer)
-            finally:
-                endpoint = scope.get("endpoint")
-                # What only reads is the bulk, and says nothing about the calls.
-                reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
-                log = _log.debug if reads and 0 < status < 500 else _log.info
-                log(
-                    "request",
-                    method=scope["method"],
-                    route=endpoint.path if isinstance(endpoint, Resource) else None,
-                    status=status,
-                    code=state.get("error_code"),
-                    app=state.get("app"),
-                    ms=round(((began or time.perf_counter()) - started) * 1000, 1),
-                )
+        bound = structlog.contextvars.bind_contextvars(request_id=id_)
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            endpoint = scope.get("endpoint")
+            # What only reads is the bulk, and says nothing about the calls.
+            reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
+            log = self._log.debug if reads and 0 < status < 500 else self._log.info
+            log(
+                "request",
+                method=scope["method"],
+                route=endpoint.path if isinstance(endpoint, Resource) else None,
+                status=status,
+                code=state.get("error_code"),
+                app=state.get("app"),
+                ms=round(((began or time.perf_counter()) - started) * 1000, 1),
+            )
+            structlog.contextvars.reset_contextvars(**bound)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -105,7 +106,12 @@ def read(params: Mapping[str, str]) -> ListQuery:
     Raises:
         ApiError: one is invalid.
     """
-    given = {name: params[name] for name in PARAMETERS if name in params}
+    return _read(tuple((name, params[name]) for name in PARAMETERS if name in params))
+
+
+@lru_cache(maxsize=64)  # who polls asks the same again
+def _read(params: tuple[tuple[str, str], ...]) -> ListQuery:
+    given = dict(params)
     try:
         parameters = ListParameters.model_validate(given)
     except ValidationError as error:

@@ -5,6 +5,7 @@ absent. Requests are read liberally: numbers as texts and texts as numbers, both
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -47,11 +48,8 @@ class Model(BaseModel):
         Args:
             fields: The members to keep, by their Python names; all where None.
         """
-        return self.model_dump_json(by_alias=True, exclude_none=True, include=_include(fields)).encode()
-
-
-def _include(fields: frozenset[str] | None) -> Any:
-    return None if fields is None else set(fields)
+        include = None if fields is None else set(fields)
+        return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
 
 
 # --- replies
@@ -142,16 +140,9 @@ class Collection(Model):
     start_index: int
     paging: Paging = Paging()
 
-    def to_json(self, fields: frozenset[str] | None = None) -> bytes:
-        """As JSON, without what is absent.
-
-        Args:
-            fields: The members of each phone call to keep; all where None.
-        """
-        include: Any = None if fields is None else dict.fromkeys(Collection.model_fields, True)
-        if include:
-            include["entry"] = {"__all__": set(fields or ())}
-        return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
+    def around(self, entries: Sequence[bytes]) -> bytes:
+        """As JSON, with phone calls that are JSON already in place of its own, of which it has none."""
+        return self.to_json().replace(b'"entry":[]', b'"entry":[%b]' % b",".join(entries), 1)
 
 
 class SinglePhoneCall(Collection, ListedPhoneCall):
@@ -160,17 +151,11 @@ class SinglePhoneCall(Collection, ListedPhoneCall):
     Without what makes it one where there is no such call now.
     """
 
-    def to_json(self, fields: frozenset[str] | None = None) -> bytes:
-        """As JSON, without what is absent.
-
-        Args:
-            fields: The members of the phone call to keep; all where None.
-        """
-        include: Any = None
-        if fields is not None:
-            include = dict.fromkeys((*Collection.model_fields, *fields), True)
-            include["entry"] = {"__all__": set(fields)}
-        return self.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
+    def around(self, entries: Sequence[bytes]) -> bytes:
+        """As JSON, with the phone call that is JSON already, if there is one."""
+        members = entries[0][1:-1] if entries else b""
+        collection = super().around(entries)
+        return b"{%b,%b" % (members, collection[1:]) if members else collection
 
 
 class Accepted(Model):

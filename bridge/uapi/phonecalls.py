@@ -6,7 +6,7 @@ sendCallTo, callerId, waitForPickup, phoneCallViewId, rights, state. Nothing is 
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +97,7 @@ class PhoneCalls:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._shown: dict[tuple[str | None, ...], tuple[Call, PhoneCall]] = {}
+        self._shown: dict[Hashable, tuple[Call, bytes]] = {}
         """What was shown of a call, for whom and where: a call that has not changed is the same object, for all polls."""
 
     def resources(self) -> list[Resource]:
@@ -190,13 +190,14 @@ class PhoneCalls:
             f"{base}{request.scope['path']}",
         )
         collection = Collection(
-            entry=[self._present(call, address, base) for call in page.calls],
+            entry=[],
             total_results=page.total,
             items_per_page=query.count,
             start_index=query.start,
             paging=page.paging,
         )
-        return _unless_known(request, collection.to_json(query.fields))
+        calls = [self._present(call, address, base, query.fields) for call in page.calls]
+        return _unless_known(request, collection.around(calls))
 
     async def get_call(self, request: Request) -> Response:
         """One call; where there is no such call now, an empty collection, as those who poll expect."""
@@ -209,17 +210,15 @@ class PhoneCalls:
             raise ApiError("pc_phonecall_invalid")
         match = find(self._service.directory, self._service.calls, address, id_)
         page = lists.page([match[0]] if match else [], query, f"{base}{request.scope['path']}")
-        members: dict[str, Any] = {
-            "total_results": page.total,
-            "items_per_page": query.count,
-            "start_index": query.start,
-            "paging": page.paging,
-        }
-        if not page.calls:
-            return _unless_known(request, SinglePhoneCall(entry=[], **members).to_json())
-        shown = self._present(page.calls[0], address, base)
-        single = SinglePhoneCall(**dict(shown), entry=[shown], **members)
-        return _unless_known(request, single.to_json(query.fields))
+        single = SinglePhoneCall(
+            entry=[],
+            total_results=page.total,
+            items_per_page=query.count,
+            start_index=query.start,
+            paging=page.paging,
+        )
+        calls = [self._present(call, address, base, query.fields) for call in page.calls]
+        return _unless_known(request, single.around(calls))
 
     # --- updating
 
@@ -244,7 +243,7 @@ class PhoneCalls:
             if result.replayed:
                 headers["Idempotent-Replayed"] = "true"
             if seconds > 0 and result.status is PickupStatus.CONNECTED and result.call is not None:
-                return _json(self._present(result.call, address, base).to_json(), headers=headers)
+                return _json(self._present(result.call, address, base), headers=headers)
             if headers and seconds > 0 and (result.status is not PickupStatus.RINGING or result.call is None):
                 return Response(status_code=204, headers=headers)
             accepted = present.accepted(call, extension, links.Links(base, address.user.id))
@@ -365,14 +364,18 @@ class PhoneCalls:
                 rang()
             return result
 
-    def _present(self, call: Call, address: Address, base: str) -> PhoneCall:
-        at = (call.id, address.asker.id, address.user.id, address.extension, base)
-        known, shown = self._shown.get(at, (None, None))
-        if known is not call or shown is None:
+    def _present(
+        self, call: Call, address: Address, base: str, fields: frozenset[str] | None = None
+    ) -> bytes:
+        """A call as JSON, with these fields."""
+        at = (call.id, address.asker.id, address.user.id, address.extension, base, fields)
+        known, shown = self._shown.get(at, (None, b""))
+        if known is not call:
             directory = self._service.directory
             extension = address.extension_of(directory, call) or address.extension
             organization = directory.organization_of(extension) if extension else None
-            shown = present.phone_call(call, extension, organization, links.Links(base, address.user.id))
+            whole = present.phone_call(call, extension, organization, links.Links(base, address.user.id))
+            shown = whole.to_json(fields)
             if len(self._shown) >= _SHOWN:
                 self._shown.clear()
             self._shown[at] = call, shown
@@ -420,7 +423,7 @@ def _with(headers: Mapping[str, str], error: Exception) -> Exception:
 
 def _unless_known(request: Request, body: bytes) -> Response:
     """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     given = ",".join(request.headers.getlist("if-none-match"))
     known = [one.strip().removeprefix("W/") for one in given.split(",")]

@@ -82,6 +82,23 @@ def test_the_examples_are_what_the_models_say(model: Any, example: dict[str, Any
         assert read.model_dump(by_alias=True, exclude_none=True) == example
 
 
+@pytest.mark.parametrize("fields", [None, frozenset({"id", "links"}), frozenset({"answered"})])
+@pytest.mark.parametrize("kind", [Collection, SinglePhoneCall])
+def test_a_reply_put_together_is_the_one_made_whole(
+    kind: type[Collection], fields: frozenset[str] | None
+) -> None:
+    """Around phone calls that are JSON already comes the same as with them in it, byte for byte."""
+    call = PhoneCall.model_validate(seed.CALL | {"answered": None})
+    about = {"total_results": 1, "items_per_page": 20, "start_index": 0}
+    members = fields or frozenset(PhoneCall.model_fields)
+    own = {name: getattr(call, name) for name in members if kind is SinglePhoneCall}
+    whole = kind(entry=[call], **own, **about)
+    include: Any = {**dict.fromkeys((*Collection.model_fields, *own), True), "entry": {"__all__": members}}
+    expected = whole.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
+    assert kind(entry=[], **about).around([call.to_json(fields)]) == expected
+    assert json.loads(kind(entry=[], **about).around([]))["entry"] == []
+
+
 def test_nothing_is_ever_null_in_a_reply(api: dict[str, Any]) -> None:
     """What is absent is left out; only in a request may null stand for it."""
     schemas = api["components"]["schemas"]
