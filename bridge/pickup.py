@@ -573,6 +573,23 @@ class Pickups:
         answered = leg.answered if planned.mode is Mode.TALKING else call.answered
         source = next((each for each in call.legs if each.uniqueid == planned.source), None)
         since = f"{source.answered or 0:.6f}" if source and source.status == "5" else ""
+        variables = {
+            "UAPI_VIEW": leg.view,
+            "UAPI_FROM": Number.maybe(leg.number) or "",
+            "UAPI_TO": request.send_call_to,
+            "UAPI_SOURCE": planned.source,
+            "UAPI_TARGET": planned.target,
+            "UAPI_LEG": planned.target_channel,
+            "UAPI_MODE": planned.mode.value,
+            "UAPI_QUEUE": "1" if planned.queue else "",
+            "UAPI_RING": planned.ring or "",
+            "UAPI_PEER": ChannelName.maybe(peer) or "",
+            "UAPI_BY": attempt.by,
+            "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",
+            "UAPI_SINCE": since,
+            "UAPI_CALLER": Number.maybe(leg.source) or "",
+            "UAPI_DIALLED": Number.maybe(leg.destination) or "",
+        }
         try:
             return Originate(
                 endpoint=endpoint,
@@ -580,23 +597,8 @@ class Pickups:
                 context=self._context,
                 timeout_ms=max(1, round(request.ring * 1000)),
                 caller=caller,
-                variables={
-                    "UAPI_VIEW": leg.view,
-                    "UAPI_FROM": Number.maybe(leg.number) or "",
-                    "UAPI_TO": request.send_call_to,
-                    "UAPI_SOURCE": planned.source,
-                    "UAPI_TARGET": planned.target,
-                    "UAPI_LEG": planned.target_channel,
-                    "UAPI_MODE": planned.mode.value,
-                    "UAPI_QUEUE": "1" if planned.queue else "",
-                    "UAPI_RING": planned.ring or "",
-                    "UAPI_PEER": ChannelName.maybe(peer) or "",
-                    "UAPI_BY": attempt.by,
-                    "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",
-                    "UAPI_SINCE": since,
-                    "UAPI_CALLER": Number.maybe(leg.source) or "",
-                    "UAPI_DIALLED": Number.maybe(leg.destination) or "",
-                },
+                # Each that is set makes Asterisk tell of it, and the phone ring so much later.
+                variables={name: value for name, value in variables.items() if value},
             )
         except ValueError as error:
             raise Conflict("its channels have names that cannot be passed on safely") from error

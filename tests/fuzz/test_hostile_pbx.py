@@ -108,7 +108,7 @@ async def _order(service: Inside) -> dict[str, list[str]]:
     assert (await service.put(PICKUP, CALL)).status_code == 202
     order = dict(service.pbx.of("Originate")[0])
     variables = dict(text.split("=", 1) for text in order.pop("Variable"))
-    assert re.fullmatch(r"(\+?[0-9*#]{1,32})?", variables.pop("UAPI_CALLER"))
+    assert re.fullmatch(r"(\+?[0-9*#]{1,32})?", variables.pop("UAPI_CALLER", ""))
     del order["ActionID"], variables["UAPI_BY"]
     return order | {"Variable": [f"{name}={value}" for name, value in variables.items()]}
 
@@ -212,8 +212,9 @@ async def test_what_asterisk_answers_is_checked_before_it_goes_back(answer: str)
         assert (await service.put(PICKUP, CALL)).status_code == 202
         order = pbx.of("Originate")[0]
         assert order["CallerID"] == ["<0003*024>"]
-        assert "UAPI_PEER=" in order["Variable"] or f"UAPI_PEER={one_line}" in order["Variable"]
-        if f"UAPI_PEER={one_line}" in order["Variable"]:
+        peers = [text for text in order["Variable"] if text.startswith("UAPI_PEER=")]
+        assert peers in ([], [f"UAPI_PEER={one_line}"])
+        if peers:
             assert not set(one_line) & set(" ,|&${}\"'\\()")
 
 

@@ -31,9 +31,9 @@ _QUESTIONS = (
 )
 _VARIABLES = {
     "UAPI_VIEW": "00", "UAPI_FROM": r"0003\*100", "UAPI_TO": r"0003\*[0-9]{3}", "UAPI_SOURCE": re.escape(PARKED),
-    "UAPI_TARGET": re.escape(PARKED), "UAPI_LEG": r"PJSIP/0003\*100-00000007", "UAPI_MODE": "waiting", "UAPI_QUEUE": "",
-    "UAPI_PEER": "", "UAPI_BY": "[0-9a-f]{12}", "UAPI_ANSWERED": r"[0-9]+\.[0-9]{6}|", "UAPI_SINCE": r"[0-9]+\.[0-9]{6}|",
-    "UAPI_RING": "", "UAPI_CALLER": r"0003\*100", "UAPI_DIALLED": r"0003\*210",
+    "UAPI_TARGET": re.escape(PARKED), "UAPI_LEG": r"PJSIP/0003\*100-00000007", "UAPI_MODE": "waiting",
+    "UAPI_BY": "[0-9a-f]{12}", "UAPI_ANSWERED": r"[0-9]+\.[0-9]{6}", "UAPI_SINCE": r"[0-9]+\.[0-9]{6}",
+    "UAPI_CALLER": r"0003\*100", "UAPI_DIALLED": r"0003\*210",
 }  # fmt: skip
 
 _SETTINGS = settings(
@@ -131,9 +131,9 @@ def _caller(body: dict[str, Any], phone: str) -> str:
 def _check_originate(action: dict[str, list[str]], body: dict[str, Any]) -> None:
     """It has the expected headers, each with the one value that the body stands for, and no other."""
     told = dict(text.split("=", 1) for text in action.pop("Variable"))
-    assert told.keys() == _VARIABLES.keys()
-    for name, pattern in _VARIABLES.items():
-        assert re.fullmatch(pattern, told[name]), (name, told[name])
+    assert _VARIABLES.keys() - told.keys() <= {"UAPI_ANSWERED", "UAPI_SINCE"}  # where nobody knows them
+    for name, value in told.items():
+        assert re.fullmatch(_VARIABLES[name], value), (name, value)
     phone = _long(body["sendCallTo"])
     assert phone in PHONES
     ring = body.get("waitForPickup")
