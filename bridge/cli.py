@@ -1,18 +1,19 @@
 """The command ``uapi-bridge``: its words, and those of them that need no file of their own: check, token.
 
-A command's module is imported when the command is asked for: none waits for the libraries of the others.
+What a start takes is mostly imports. So a command's module is imported when the command is asked for: none waits for
+the libraries of the others. And meanwhile nobody looks for garbage: all that is imported stays.
 """
 
 # ruff: noqa: PLC0415 -- see above
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bridge import __version__, logs
-from bridge.settings import SettingsError, load, warnings
+from bridge import __version__
 from bridge.terminal import complain, say
 
 BAD_CONFIGURATION = 2
@@ -31,10 +32,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 where the work failed, 2 for a bad configuration.
     """
-    words = sys.argv[1:] if argv is None else argv
+    if argv is not None:
+        return _run(argv)
+    gc.disable()  # a process of our own: until its work begins
+    return _run(sys.argv[1:])
+
+
+def _run(words: Sequence[str]) -> int:
+    from bridge import logs
+    from bridge.settings import SettingsError
+
     options = _parser(words).parse_args(words)
     logs.configure(options.log_level)
     run: Run = options.run
+    if not gc.isenabled():
+        gc.freeze()  # all that is there so far: no later look for garbage has to go through it
+        gc.enable()
     try:
         return run(options)
     except SettingsError as error:
@@ -161,6 +174,8 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
 
 
 def _run_check(options: argparse.Namespace) -> int:
+    from bridge.settings import load, warnings
+
     settings = load(options.config, os.environ)
     for warning in warnings(settings):
         say(f"warning: {warning}")

@@ -1,11 +1,32 @@
-"""The one place that says how logs look: a JSON line an event, or coloured lines on a terminal. On standard error."""
+"""The one place that says how logs look: a JSON line an event, or coloured lines on a terminal. On standard error.
+
+It is also where structlog is imported first, and without rich, which it would import wherever there is one: that takes
+a tenth of a start, for traces that show local variables, secrets among them.
+"""
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
-import structlog
-from structlog.typing import Processor
+
+@contextmanager
+def _hidden(library: str) -> Iterator[None]:
+    """Have a library be missing to whoever asks for it now, unless it is imported already."""
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]  # what the import system takes for missing
+    try:
+        yield
+    finally:
+        del sys.modules[library]
+
+
+with _hidden("rich"):
+    import structlog
+    from structlog.typing import Processor
 
 
 def configure(level: str = "info", out: TextIO | None = None) -> None:
@@ -23,7 +44,7 @@ def configure(level: str = "info", out: TextIO | None = None) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     final: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if out.isatty()
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

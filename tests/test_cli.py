@@ -182,6 +182,25 @@ def test_replay_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
+# --- what a start takes
+
+
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        (["serve"], {"rich", "httpx2", "jwt", "cryptography", "pydantic_settings"}),
+        (["token"], {"rich", "httpx2", "starlette", "uvicorn", "panoramisk"}),
+        (["calls"], {"starlette", "uvicorn", "panoramisk"}),
+    ],
+    ids=["serve", "token", "calls"],
+)
+def test_a_command_waits_for_no_library_that_it_does_not_need(words: list[str], needless: set[str]) -> None:
+    """Most of a start is imports; those of the other commands, and of what is not configured, are left out."""
+    look = "import sys; from bridge import cli, logs; cli._parser(sys.argv[1:]); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", look, *words], capture_output=True, text=True, check=True)
+    assert needless & set(said.stdout.split()) == set()
+
+
 # --- serve and record, as processes
 
 
