@@ -1,6 +1,7 @@
 """What the answers of a resync have said so far, and what events have said since."""
 
 from bridge.calls.channels import Parking
+from bridge.calls.events import Headers
 
 
 class Gathering:
@@ -17,6 +18,8 @@ class Gathering:
         self.bridges: dict[str, tuple[str, str]] = {}
         self.parked: dict[str, Parking] = {}
         self.queued: dict[str, str] = {}
+        self.rows: list[tuple[Headers, float]] = []
+        """Those of Status that wait for the rest, and when each came."""
 
     def talks(self, uniqueid: str) -> None:
         """A channel is in a conversation now. Who was taken out of a queue is told of in no other way."""

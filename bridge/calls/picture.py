@@ -45,6 +45,8 @@ class Picture:
         name = text(event, "Event")
         if name in ANSWERS:
             self._resync.gather(text(event, "ActionID"))
+        if self._floor.gathering is not None and self._resync.waits(name, event, at):
+            return ()
         way = self._live.get(name)
         if way is not None:
             take, uniqueid, called = way

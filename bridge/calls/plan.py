@@ -58,10 +58,7 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     if target.waiting:
         return target, Mode.WAITING
     if target.state in (RINGING, DOWN, RESERVED, DIALLING):
-        caller = board.called_by(target) or _only_caller(board, channels, target)
-        if caller is None:
-            raise NotPickable("nobody is known to call this phone")
-        return caller, Mode.RINGING
+        return _caller(board, channels, target), Mode.RINGING
     if target.state == RING:
         raise NotPickable(
             "this is the caller's own leg, and the far end still rings: pick up the ringing view"
@@ -80,6 +77,17 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     if board.consults(target, channels):
         raise NotPickable("an attended transfer is under way in this call")
     return partner, Mode.TALKING
+
+
+def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:
+    """The party that calls a leg, whether its dial was seen or not."""
+    caller = board.called_by(target) or _only_caller(board, channels, target)
+    if caller is None and target.dialler and target.dialler not in board.channels:
+        # Asterisk may take seconds to tell that a phone rings no more (19 s on a 22.10 that had no time).
+        raise NotPickable("whoever called this phone has just hung up")
+    if caller is None:
+        raise NotPickable("nobody is known to call this phone")
+    return caller
 
 
 def _ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:

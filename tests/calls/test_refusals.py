@@ -138,6 +138,14 @@ def test_a_call_that_is_just_ending() -> None:
         plan(story.live, call, call.legs[1], Extension("0003*024"))
 
 
+def test_a_phone_whose_caller_has_gone_first() -> None:
+    """A busy Asterisk tells late that a phone rings no more: its call is over, and nobody is to be taken over."""
+    story = Story()
+    caller = story.dials("0003*100", "0003*210")
+    story.hang_up(caller)
+    assert refusals(story, "0003*210") == {"01": ("whoever called this phone has just hung up",)}
+
+
 def test_a_leg_beside_nobody_of_a_call() -> None:
     """A leg that is with one of Asterisk's own helpers, a recorder for instance, is with no party."""
     story = Story()

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.grammar import CallId
-from calls.checks import check, differences, nothing_left
+from calls.checks import check, differences, nothing_left, planned
 from calls.pbx import Told
 from calls.story import Story, picture
 
@@ -129,8 +129,45 @@ def test_the_rows_of_a_busy_pbx_in_any_order() -> None:
     assert differences(story.live, forth) == []
 
 
+def test_nothing_is_seen_of_a_list_that_has_begun() -> None:
+    """A slow Asterisk takes seconds for its rows: no leg is shown meanwhile whose caller's row is yet to come.
+
+    So it is with calls whose events are slower than the rows, and with where the parties of known calls are by now.
+    """
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    late = story.replayed()
+    story.answers("0003*210")
+    story.dials("0003*101", "0003*211")
+    before = late.calls()
+    *rows, last = story.rows()
+    for one in rows:
+        late.apply(one, story.now)
+        assert late.calls() == before, one
+    late.apply(last, story.now)
+    check(late)
+    assert differences(story.live, late) == []
+    ringing = story.call_of("0003*211")
+    assert planned(late, ringing, "01") == planned(story.live, ringing, "01")
+
+
+def test_what_is_told_between_two_rows_is_newer_than_the_first() -> None:
+    """A channel that ends behind its row, but before the list does, has ended."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    late = picture()
+    *rows, last = story.rows()
+    for one in rows:
+        late.apply(one, story.now)
+    story.hangs_up("0003*100")
+    for moment in story.said[-2:]:
+        late.apply(moment.event, moment.at)
+    late.apply(last, story.now)
+    nothing_left(late)
+
+
 def row(**headers: str) -> Told:
-    return {"Event": "Status", "ActionID": "resync-1/Status", **headers}
+    return {"Event": "Status", "ActionID": "Status/1", **headers}
 
 
 def test_a_row_that_says_little() -> None:

@@ -200,4 +200,5 @@ def test_ids_do_not_depend_on_who_tells_of_them(numbers: list[int]) -> None:
         live.apply({"Event": "Newchannel", **row}, 1795465922.5)
     for row in reversed(rows):
         fresh.apply({"Event": "Status", "ActionID": "resync-1/Status", **row}, 1795465930.0)
+    fresh.apply({"Event": "StatusComplete", "ActionID": "resync-1/Status"}, 1795465930.0)
     assert [leg.view for leg in live.calls()[0].legs] == [leg.view for leg in fresh.calls()[0].legs]
