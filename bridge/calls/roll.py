@@ -36,7 +36,7 @@ class Roll:
         self.track_changes = False
         self.records: dict[str, Record] = {}
         self.by_id: dict[CallId, Record] = {}
-        self.by_extension: dict[Extension, dict[CallId, None]] = {}
+        self.by_extension: dict[Extension, list[CallId]] = {}
         self.dirty: dict[Record, None] = {}
         self._build = build
         self._changes: list[Change] = []
@@ -47,8 +47,9 @@ class Roll:
 
     def call(self, id_: CallId) -> Call | None:
         """The live call with this id."""
-        self.flush()
         record = self.by_id.get(id_)
+        if record in self.dirty:
+            self._rebuild(record)
         return record.built if record else None
 
     def calls_of(self, extension: Extension) -> list[Call]:
@@ -123,17 +124,19 @@ class Roll:
     def flush(self) -> None:
         """Build the calls that events have touched, and the indexes and changes that follow."""
         while self.dirty:
-            record = next(iter(self.dirty))
-            del self.dirty[record]
-            before, after = record.built, None
-            if record.channels:
-                after = self._build(record)
-            else:
-                self._forget(record)
-            record.built = after
-            self._index(record, before, after)
-            if self.track_changes and after != before:
-                self._changes.append(_change(before, after))
+            self._rebuild(next(iter(self.dirty)))
+
+    def _rebuild(self, record: Record) -> None:
+        del self.dirty[record]
+        before, after = record.built, None
+        if record.channels:
+            after = self._build(record)
+        else:
+            self._forget(record)
+        record.built = after
+        self._index(record, before, after)
+        if self.track_changes and after != before:
+            self._changes.append(_change(before, after))
 
     def _forget(self, record: Record) -> None:
         self.records.pop(record.linkedid, None)
@@ -146,11 +149,11 @@ class Roll:
         if was != now:
             for extension in was - now:
                 calls = self.by_extension[extension]
-                del calls[record.id]
+                calls.remove(record.id)
                 if not calls:
                     del self.by_extension[extension]
             for extension in now - was:
-                self.by_extension.setdefault(extension, {})[record.id] = None
+                self.by_extension.setdefault(extension, []).append(record.id)
         self._enlist(before, after)
 
     def _enlist(self, before: Call | None, after: Call | None) -> None:

@@ -6,6 +6,7 @@ of a call shows the same as one that saw it begin.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Literal
 
 from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel, Pickup
@@ -133,7 +134,7 @@ def view_ids(legs: Iterable[Channel], linkedid: str, call: CallId) -> dict[str, 
         elif leg.pickup is not None:
             successors.append(leg)
         elif first and own and own[1] > first[1]:
-            show(leg, f"{own[1] - first[1]:02d}")
+            show(leg, intern(f"{own[1] - first[1]:02d}"))
         else:
             show(leg, "")
     for leg in successors:
@@ -207,7 +208,7 @@ def _leg(
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
     parking = leg.parking
     return Leg(
-        view=view,
+        view,  # with a name it would be the twentieth: CPython 3.11 keeps 2,000 tuples of 20 names, and uses none again
         uniqueid=leg.uniqueid,
         channel=leg.name,
         extension=leg.extension,
@@ -267,10 +268,9 @@ def _other(
 def _listed(
     legs: list[Channel], dialled: str, pickups: Iterable[Pickup], queues: Mapping[str, Extension]
 ) -> Iterable[Extension]:
-    """The extensions under which the call is found."""
+    """The extensions under which the call is found; first those that are kept in memory with the legs anyway."""
+    yield from (leg.extension for leg in legs if leg.extension)
     for leg in legs:
-        if leg.extension:
-            yield leg.extension
         if leg.parking and leg.parking.by:
             yield leg.parking.by
         if leg.queue in queues:

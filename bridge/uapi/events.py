@@ -37,8 +37,8 @@ like it. The token goes where it always does.
 - `overrun`, with the error object too, ends a stream whose events are not read fast enough.
 
 Each event that changes something has an `id`. With it as `Last-Event-ID` a client that was away is told what has
-happened since; where that is no longer known, it gets a new snapshot with `"missed": true`. Every 15 seconds there is
-a comment as a sign of life."""
+happened since; where that is no longer known, it gets a new snapshot with `"missed": true`. What happens to a call
+within 20 ms may be told as one change. Every 15 seconds there is a comment as a sign of life."""
 
 
 class Events:

@@ -30,6 +30,9 @@ QUEUE = 500
 LINGER = 30.0
 """Seconds that changes go on being kept after the last listener has gone, as it may come back."""
 
+GATHER = 0.02
+"""Seconds in which changes are gathered after the latest were told of: what happens to a call comes in bursts."""
+
 RETRY_MS = 2000
 """When a browser shall come back after a stream has ended."""
 
@@ -194,6 +197,7 @@ class Feed:
         self._closed = False
         self._listening = False
         self._stirred = False
+        self._gathering_until = 0.0
         self._leaving: asyncio.TimerHandle | None = None
         self._number = 0
         self._floor = 0
@@ -204,10 +208,16 @@ class Feed:
     # --- what happens
 
     def stir(self) -> None:
-        """Something may have changed. What happens in one turn of the event loop is looked at together."""
+        """Something may have changed. It is told of at once, or together with what follows in the next `GATHER` seconds."""
         if self._listening and not self._stirred:
             self._stirred = True
-            asyncio.get_running_loop().call_soon(self._catch_up)
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(loop.time(), self._gathering_until), self._look)
+
+    def _look(self) -> None:
+        self._gathering_until = asyncio.get_running_loop().time() + GATHER
+        self._stirred = False
+        self._catch_up()
 
     def link(self, *, up: bool, reason: str) -> None:
         """The link to the PBX went down or came up."""
@@ -228,6 +238,8 @@ class Feed:
 
     def close(self) -> None:
         """End all streams."""
+        if self._listening:
+            self._catch_up()
         self._closed = True
         for group in self._all_groups():
             for listener in group.listeners:
@@ -305,7 +317,6 @@ class Feed:
 
     def _catch_up(self) -> None:
         """Tell of what has changed."""
-        self._stirred = False
         for change in self._calls.take_changes():
             id_ = change.call.id
             before = self._shown.pop(id_, None)

@@ -356,6 +356,32 @@ async def test_what_nobody_hears_is_not_put_into_words(world: World, monkeypatch
     assert [told.count(kind) for kind in (b"event: added", b"event: changed")] == [1, 0]
 
 
+async def test_a_burst_is_told_as_one_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first change at once; what follows soon after is gathered, and told together."""
+    monkeypatch.setattr(feed, "GATHER", 0.3)
+    directory, here = audience(world)
+    one = Feed(world.bridge.picture, directory)
+    listener = one.join(here, None)
+    await listener.hear(1)
+    began = asyncio.get_running_loop().time()
+    caller = world.caller(exten="0003*210")
+    one.stir()
+    first = await listener.hear(5) or b""
+    assert asyncio.get_running_loop().time() - began < 0.3
+    called = world.ring(caller)
+    one.stir()
+    await asyncio.sleep(0)
+    world.gone(called, 26)
+    one.stir()
+    await asyncio.sleep(0)
+    world.ring(caller, "0003*211", sequence=9)
+    one.stir()
+    then = await listener.hear(5) or b""
+    assert [told.count(b"event: added") for told in (first, then)] == [1, 0]
+    assert [told.count(b"event: changed") for told in (first, then)] == [0, 1]
+    assert b"0003*211" in then
+
+
 async def test_a_history_that_is_too_short_says_so(world: World) -> None:
     """Whoever was away for more changes than are kept begins anew; who was not, does not."""
     directory, here = audience(world)
