@@ -19,8 +19,8 @@ from bridge.settings import AmiSettings
 from lab.asterisk import Asterisk
 from lab.ports import until
 from recorded.telling import picture
-from soak.run import CALLERS, PHONES, conf_of_callers, conf_of_phone
-from soak.sipp import Sipp
+from soak.run import conf_of_callers, conf_of_phone
+from soak.sipp import CALLERS, Sipp
 from streams.process import cpu
 
 EXTENSIONS = tuple(f"0003*{number}" for number in range(120, 150))
@@ -30,17 +30,14 @@ RATE = 40
 
 async def measure(channels: int, rounds: int) -> None:
     """Bring calls up, resynchronise, print."""
-    phones = Sipp("called", PHONES, ring=200)
+    phones = Sipp("called", ring=200)
     conf = conf_of_callers() + "".join(conf_of_phone(one, phones) for one in EXTENSIONS)
     async with Asterisk(files={"pjsip.conf": conf}) as asterisk:
         crowd = Sipp(
-            "caller", CALLERS, "-r", str(RATE), "-m", str(channels // 2), "-l", "5000",
-            f"127.0.0.1:{asterisk.sip_port}", talk=HOLD, numbers=EXTENSIONS,
+            "caller", "-r", str(RATE), "-m", str(channels // 2), "-l", "5000",
+            f"127.0.0.1:{asterisk.sip_port}", address=CALLERS, talk=HOLD, numbers=EXTENSIONS,
         )  # fmt: skip
-        with contextlib.ExitStack() as stack:
-            for sipp in (phones, crowd):
-                sipp.start()
-                stack.callback(sipp.stop)
+        async with phones, crowd:
 
             async def there() -> bool:
                 rows = await asterisk.channels()

@@ -24,10 +24,9 @@ from bridge.grammar import CallId
 from lab.asterisk import Asterisk
 from lab.ports import until
 from lab.service import JOHN, OWNER, Bridge
-from soak.sipp import Sipp
+from soak.sipp import CALLERS, Sipp
 from streams.process import Metrics, cpu, files, memory
 
-CALLERS, PHONES = "127.0.0.3", "127.0.0.4"
 ANSWERING = tuple(f"0003*{number}" for number in range(120, 150))
 """Phones that are answered after a second."""
 RINGING = tuple(f"0003*{number}" for number in range(150, 170))
@@ -297,34 +296,32 @@ async def soak(
     """
     seen = Soaked()
     async with AsyncExitStack() as stack:
-        phones = {group: Sipp("called", PHONES, ring=ring) for group, ring in _RINGS.items()}
+        phones = {group: Sipp("called", ring=ring) for group, ring in _RINGS.items()}
         conf = conf_of_callers() + "".join(
             conf_of_phone(one, sipp) for group, sipp in phones.items() for one in group
         )
         asterisk = await stack.enter_async_context(Asterisk(version=version, files={"pjsip.conf": conf}))
         for sipp in phones.values():
-            sipp.start()
-            stack.callback(sipp.stop)
+            await stack.enter_async_context(sipp)
         bridge = await stack.enter_async_context(Bridge(asterisk.ami))
         run = Soak(asterisk, bridge, seen)
         _, files_before, tasks_before = await run.standing()
         began, cpus = time.monotonic(), (cpu(bridge.pid), cpu(asterisk.pid))
         crowds = [
             Sipp(
-                "caller", CALLERS, "-r", f"{rate * 10:.0f}", "-rp", "10000", "-m", f"{rate * seconds:.0f}", "-l", "3000",
-                f"127.0.0.1:{asterisk.sip_port}", numbers=numbers,
+                "caller", "-r", f"{rate * 10:.0f}", "-rp", "10000", "-m", f"{rate * seconds:.0f}", "-l", "3000",
+                f"127.0.0.1:{asterisk.sip_port}", address=CALLERS, numbers=numbers,
             )
             for rate, numbers in ((calls, ANSWERING), (pickups, RINGING))
         ]  # fmt: skip
         for crowd in crowds:
-            crowd.start()
-            stack.callback(crowd.stop)
+            await stack.enter_async_context(crowd)
         work = [asyncio.create_task(run.picks_up()), asyncio.create_task(run.watches(say))]
         try:
             await asyncio.sleep(seconds / 4)
             seen.settled = (memory(bridge.pid), files_before, tasks_before)
             asterisk_memory = memory(asterisk.pid)
-            statuses = [await crowd.finished(seconds + 120) for crowd in crowds]
+            statuses = [await crowd.wait(seconds + 120) for crowd in crowds]
             await run.answered()
         finally:
             for task in work:

@@ -2,63 +2,72 @@
 
 import asyncio
 import csv
-import signal
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Self
 
 from lab import launch, root
 from lab.ports import free_sip_port
 
-SCENARIOS = Path(__file__).parent
+CALLERS, PHONES = "127.0.0.3", "127.0.0.4"
+"""Addresses of their own."""
+
+_SCENARIOS = Path(__file__).parent
 
 
 class Sipp:
-    """One SIPp process with an address of its own.
+    """One SIPp process, from ``start`` or ``async with`` on.
 
     Args:
-        scenario: ``caller`` or ``called``.
-        address: Its address.
+        scenario: ``caller``; ``called``, a phone that answers; ``rings``, one that does not; or one that SIPp has itself,
+            such as ``uas``, a phone that answers at once.
         options: More of SIPp's options.
+        address: Its address.
+        port: Its port; 0 takes a free one.
         ring: Milliseconds until a called phone answers.
         talk: Milliseconds until a caller hangs up, about.
+        caller: The user in a caller's From.
         numbers: What callers dial, in turns by chance.
     """
 
     def __init__(
         self,
         scenario: str,
-        address: str,
         *options: str,
+        address: str = PHONES,
+        port: int = 0,
         ring: int = 0,
         talk: int = 2000,
+        caller: str = "load",
         numbers: tuple[str, ...] = (),
     ) -> None:
-        self._name = scenario
         self._options = options
         self.address = address
-        self.port = free_sip_port(address)
+        self.port = port or free_sip_port(address)
         self._folder = root.new_folder(22, "sipp")
-        text = (SCENARIOS / f"{scenario}.xml").read_text()
-        text = text.replace("RING", str(ring)).replace("TALK", str(talk))
-        (self._folder / "scenario.xml").write_text(text)
-        (self._folder / "numbers.csv").write_text("\n".join(["RANDOM", *numbers, ""]))
+        inside = f"/lab/{self._folder.name}"
+        self._played = ["-sn", scenario]
+        if (own := _SCENARIOS / f"{scenario}.xml").exists():
+            text = (
+                own.read_text().replace("RING", str(ring)).replace("TALK", str(talk)).replace("WHO", caller)
+            )
+            (self._folder / "scenario.xml").write_text(text)
+            self._played = ["-sf", f"{inside}/scenario.xml"]
+        if numbers:
+            (self._folder / "numbers.csv").write_text("\n".join(["RANDOM", *numbers, ""]))
+            self._played += ["-inf", f"{inside}/numbers.csv", "-trace_err", "-error_file", f"{inside}/errors"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
-        inside = f"/lab/{self._folder.name}"
-        calls = self._name == "caller"
-        own = (
-            ("-inf", f"{inside}/numbers.csv", "-trace_err", "-error_file", f"{inside}/errors")
-            if calls
-            else ()
-        )
         with (self._folder / "screen").open("ab") as screen:
             self._process = subprocess.Popen(
                 launch.command(
-                    str(root.root(22)), "root", "/usr/bin/sipp", *self._options, "-sf", f"{inside}/scenario.xml",
-                    *own, "-i", self.address, "-mi", self.address, "-p", str(self.port), "-nostdin",
-                    "-trace_stat", "-stf", f"{inside}/stat.csv", "-fd", "1", "-max_socket", "10000", "-nd",
+                    str(root.root(22)), "root", "/usr/bin/sipp", *self._options, *self._played,
+                    "-i", self.address, "-mi", self.address, "-p", str(self.port), "-nostdin",
+                    "-trace_stat", "-stf", f"/lab/{self._folder.name}/stat.csv", "-fd", "1",
+                    "-max_socket", "10000", "-nd",
                     # Where the machine is slow for a while, it is to go on.
                     "-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000",
                 ),
@@ -68,27 +77,36 @@ class Sipp:
                 env={"PATH": "/usr/bin:/bin", "TERM": "dumb"},
             )  # fmt: skip
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
+    def stop(self) -> None:
+        """End it now."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
-    async def finished(self, seconds: float) -> int:
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process is not None and self._process.poll() is not None
+
+    async def wait(self, seconds: float | None = None) -> int:
         """Wait until all its calls are over; return its exit status, 0 where all went well.
+
+        Args:
+            seconds: How long; without end where None.
 
         Raises:
             TimeoutError: They are not over by then.
         """
-        process = self._process
-        assert process is not None
-        return await asyncio.wait_for(asyncio.to_thread(process.wait), seconds)
-
-    def stop(self) -> None:
-        """End it now."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+        assert self._process is not None
+        return await asyncio.wait_for(asyncio.to_thread(self._process.wait), seconds)
 
     def counts(self) -> dict[str, int]:
         """What it has counted: ``TotalCallCreated``, ``SuccessfulCall``, ``FailedCall``, ``CurrentCall`` ..."""
@@ -101,10 +119,6 @@ class Sipp:
         }
 
     def errors(self) -> str:
-        """What went wrong, as it says."""
+        """What went wrong for callers, as it says."""
         path = self._folder / "errors"
         return path.read_text(errors="replace") if path.exists() else ""
-
-    def screen(self) -> str:
-        """What it has printed."""
-        return (self._folder / "screen").read_text(errors="replace")
