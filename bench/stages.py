@@ -4,7 +4,7 @@ import gc
 import statistics
 from collections.abc import Awaitable, Callable
 
-from bench.events import CHUNK, Nowhere, Ours, Stock, nothing
+from bench.events import CHUNK, Nowhere, Ours, by_ours, by_stock
 from bench.measure import Cpu
 from bench.stream import BANNER, Traffic, stream
 from bridge.ami import READ
@@ -35,22 +35,15 @@ async def shares(calls: int = 600, rounds: int = 7) -> dict[str, float]:
         "headers": lambda: _headers(messages),
         "link": lambda: _link(data),
         "picture": lambda: _picture(events),
-        "all": lambda: _all(data),
+        "all": lambda: by_ours(data),
     }
     found: dict[str, list[float]] = {part: [] for part in parts}
     for _ in range(rounds):
-        whole = await _stock(data)
+        whole = await by_stock(data)
         for part, measure in parts.items():
             gc.collect()
             found[part].append(await measure() / whole)
     return {part: statistics.median(values) for part, values in found.items()}
-
-
-async def _stock(data: bytes) -> float:
-    stock = Stock(nothing)
-    with Cpu() as cpu:
-        await stock.read(data)
-    return cpu.seconds
 
 
 async def _framing(data: bytes) -> float:
@@ -87,12 +80,4 @@ async def _picture(events: list[Headers]) -> float:
         for event in events:
             picture.apply(event, 0.0)
         picture.calls()
-    return cpu.seconds
-
-
-async def _all(data: bytes) -> float:
-    ours = Ours()
-    with Cpu() as cpu:
-        await ours.read(data)
-        ours.bridge.picture.calls()
     return cpu.seconds
