@@ -13,6 +13,9 @@ from bridge.calls.floor import Floor
 from bridge.calls.gathering import Gathering
 from bridge.calls.orders import answer_time
 
+_SLOW = 1.0
+"""Seconds for a list of channels in which other channels may have come."""
+
 
 class Resync:
     """Takes the answers to questions, of a resync or of one channel.
@@ -50,9 +53,27 @@ class Resync:
             gathering.rows.append((event, at))
             return True
         rows, gathering.rows = gathering.rows, []
+        if rows and at - rows[0][1] > _SLOW:
+            rows = self._announced(rows)
         for row, when in rows:
             self._status(row, when)
         return False
+
+    def _announced(self, rows: list[tuple[Headers, float]]) -> list[tuple[Headers, float]]:
+        """Leave out of a slow list who was born while it was made, and whose caller is not in it.
+
+        It may have passed the caller's place before he was there, and come to that of the phone that he calls later
+        (seen on 22.10). Both are announced behind the list, the caller first.
+        """
+        began = rows[0][1]
+        there = {text(row, "Uniqueid") for row, _ in rows} | self._board.channels.keys()
+        return [
+            (row, at)
+            for row, at in rows
+            if text(row, "Linkedid") in there
+            or text(row, "Uniqueid") in self._board.channels
+            or number(row, "Seconds") > at - began + 1
+        ]
 
     def _bridgelistitem(self, event: Headers, _: float) -> None:
         if gathering := self._floor.gathering:

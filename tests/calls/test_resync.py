@@ -151,6 +151,32 @@ def test_nothing_is_seen_of_a_list_that_has_begun() -> None:
     assert planned(late, ringing, "01") == planned(story.live, ringing, "01")
 
 
+@pytest.mark.parametrize("seconds", [0, 8])
+def test_who_is_born_while_a_slow_list_is_made(seconds: int) -> None:
+    """A list of seconds may have a ringing phone and not its caller: both are shown once they are announced.
+
+    One who joins amid an earlier call whose caller has gone takes it from a list that was made at once.
+    """
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    late = story.replayed()
+    before, told = late.calls(), len(story.said)
+    began, rows = story.now, story.rows()
+    story.passes(seconds)
+    story.dials("0003*101", "0003*211")
+    young = story.status(story.ringing("0003*211"), str(rows[-1]["ActionID"]))
+    for one in rows[:-1]:
+        late.apply(one, began)
+    for one in (young, rows[-1]):
+        late.apply(one, story.now)
+    check(late)
+    assert (late.calls() == before) is bool(seconds)
+    for moment in story.said[told:]:
+        late.apply(moment.event, moment.at)
+    check(late)
+    assert differences(story.live, late) == []
+
+
 def test_what_is_told_between_two_rows_is_newer_than_the_first() -> None:
     """A channel that ends behind its row, but before the list does, has ended."""
     story = Story()
