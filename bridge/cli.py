@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is not None:
         return _run(argv)
     gc.disable()  # a process of our own: until its work begins
+    # There are none, and pydantic would look for them through all that is installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return _run(sys.argv[1:])
 
 
