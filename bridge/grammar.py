@@ -41,19 +41,17 @@ class Checked(str):
         Raises:
             GrammarError: it is no text of this grammar.
         """
-        if isinstance(text, cls):
-            return text
-        if not isinstance(text, str) or not cls._pattern.fullmatch(text):
+        checked = cls.maybe(text)
+        if checked is None:
             raise GrammarError(f"must be {cls._what}")
-        return cls(text)
+        return checked
 
     @classmethod
     def maybe(cls, text: object) -> Self | None:
         """Check a text that may well be something else: None then."""
-        try:
-            return cls.parse(text)
-        except GrammarError:
-            return None
+        if isinstance(text, cls):
+            return text
+        return cls(text) if isinstance(text, str) and cls._pattern.fullmatch(text) else None
 
 
 class Extension(Checked):

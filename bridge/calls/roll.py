@@ -158,7 +158,8 @@ class Roll:
 
     def _enlist(self, before: Call | None, after: Call | None) -> None:
         """Put a call into the lists of its scopes, out of others, or in the place of what it was there."""
-        was, now = self._scopes(before), self._scopes(after)
+        was = self._scopes(before)
+        now = was if before and after and before.listed == after.listed else self._scopes(after)
         for scope in was | now:
             one = self._lists.get(scope)
             if one is None:

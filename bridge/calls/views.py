@@ -275,10 +275,10 @@ def _listed(
             yield leg.parking.by
         if leg.queue in queues:
             yield queues[leg.queue]
-        if number := Extension.maybe(leg.dialled):
+        if leg.dialled and (number := Extension.maybe(leg.dialled)):
             yield number
-        if long := _long(leg.dialled, party(leg)):
-            yield long
+            if long := _long(number, party(leg)):
+                yield long
     if number := Extension.maybe(dialled):
         yield number
     for pickup in pickups:
