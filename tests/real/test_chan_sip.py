@@ -17,8 +17,11 @@ from real.states import Call, only, over, refused, ring, rings, shows, take, tal
 pytestmark = [pytest.mark.anyio, pytest.mark.real, pytest.mark.asterisk16]
 
 CHANNEL = {"BRIDGE_PBX__CHANNEL": "SIP/{extension}"}
-USUAL = re.compile(r"Got OK on REFER Notify|uapi-doctor-|Function ENV not registered")
-"""What Asterisk notices where a phone transfers, and where the doctor looks at it."""
+USUAL = re.compile(
+    r"Got OK on REFER Notify|Failed to move \S+ into the parking bridge|Error occurred while parking"
+    r"|uapi-doctor-|Function ENV not registered"
+)
+"""What Asterisk notices where a phone transfers or parks (see `_parks`), and where the doctor looks at it."""
 RING = {"00": "0003*100", "01": "0003*210"}
 
 
