@@ -48,6 +48,10 @@ ways, and a phone that declines at once was heard of so on a busy 22.10."""
 BURST = 0.06
 """Seconds in which the events of one hang-up follow each other; who left is told only by the last of them."""
 
+ALONE = 3.0
+"""Seconds in which the dialplan itself ends a leg that has answered after the caller had gone. It did not where
+PickupChan() met the end of a Dial on a 22.10 that had no time."""
+
 ORDER_AGAIN = (0.003, 0.01, 0.03, 0.06, 0.06)
 """Seconds until a pickup leg is asked again what it is for: Asterisk tells of a channel a moment before it gives it the
 variables of its Originate (seen on 22.10 in one of ten)."""
@@ -262,6 +266,10 @@ class Pickups:
             case Outlook.DROP:
                 pickup.dropped = True
                 self._spawn(self._drop(pickup, pickup.order))
+            case Outlook.ALONE:
+                if pickup.id not in self._stopping:
+                    self._stopping.add(pickup.id)
+                    self._spawn(self._end_alone(pickup))
             case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED as found:
                 if pickup.id not in self._stopping:
                     self._stopping.add(pickup.id)
@@ -303,6 +311,18 @@ class Pickups:
         finally:
             if not stopped:
                 self._stopping.discard(pickup.id)
+
+    async def _end_alone(self, pickup: Pickup) -> None:
+        """Hang up a new phone that has answered and waits for somebody who is gone, where its dialplan does not."""
+        await asyncio.sleep(ALONE)
+        self._stopping.discard(pickup.id)
+        channel = self._picture.board.channels.get(pickup.id)
+        if (
+            channel is not None
+            and channel.pickup is pickup
+            and outlook(self._picture, pickup) is Outlook.ALONE
+        ):
+            await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), _NORMAL))
 
     def _tell(self, pickup: Pickup, at: float) -> None:
         """Say once what became of a pickup."""

@@ -439,8 +439,8 @@ async def test_an_old_leg_that_ends_by_itself() -> None:
     assert bridge.did("hangup") == []
 
 
-async def test_a_leg_that_is_up_is_never_stopped() -> None:
-    """Its dialplan decides: the target's end may be told before the connection that it comes from."""
+async def test_a_leg_that_is_up_is_left_to_its_dialplan() -> None:
+    """It decides: the target's end may be told before the connection that it comes from."""
     floor = ringing()
     (bridge,) = floor.bridges
     await bridge.picks_up()
@@ -449,6 +449,37 @@ async def test_a_leg_that_is_up_is_never_stopped() -> None:
     floor.story.hang_up(floor.story.chan("0003*210"), 26)
     floor.story.hang_up(floor.story.chan("0003*100"), 16)
     await asyncio.sleep(0.05)
+    assert bridge.did("hangup") == []
+
+
+async def test_a_leg_that_is_up_and_whose_caller_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the dialplan does not end it within seconds the bridge does: nobody is left with silence."""
+    monkeypatch.setattr(pickup, "ALONE", 0.01)
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.story.state(floor.story.ringing("0003*024"), UP)
+    floor.story.hang_up(floor.story.chan("0003*210"), 16)
+    await asyncio.sleep(0.05)
+    assert bridge.did("hangup") == []
+    floor.story.hang_up(floor.story.chan("0003*100"), 16)
+    await until(lambda: bridge.did("hangup"))
+    assert bridge.did("hangup") == [("hangup", floor.rung[0].name, 16)]
+
+
+async def test_a_leg_whose_dialplan_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it mostly does: nothing is asked for."""
+    monkeypatch.setattr(pickup, "ALONE", 0.01)
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    leg = floor.story.ringing("0003*024")
+    floor.story.state(leg, UP)
+    floor.story.hang_up(floor.story.chan("0003*100"), 16)
+    floor.story.hang_up(leg, 16)
+    await until(lambda: bridge.outcomes and not bridge.pickups._tasks)
     assert bridge.did("hangup") == []
 
 

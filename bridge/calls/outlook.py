@@ -23,14 +23,15 @@ class Outlook(Enum):
     DROP = "hang up, a little later, whoever the new phone's connection has left behind"
     TAKEN = "stop the ringing: somebody else has the call"
     LEFT = "stop the ringing: the caller is gone"
+    ALONE = "hang up, unless its own dialplan does: it has answered, and the caller is gone"
     MOVED = "stop the ringing, unless the next events tell why: the call is no longer where it was"
 
 
 def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     """Look at a pickup's source and target as they are now.
 
-    A leg that is up is never stopped: it runs the dialplan, whose guard decides; the target's Hangup may come before
-    the BridgeEnter that proves the pickup (seen on 22.10).
+    A leg that is up is not stopped while its source lives: it runs the dialplan, whose guard decides; the target's Hangup
+    may come before the BridgeEnter that proves the pickup (seen on 22.10).
     """
     order = pickup.order
     channels = picture.board.channels
@@ -39,6 +40,8 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     source, target = channels.get(order.source), channels.get(order.target)
     if pickup.status is PickupStatus.CONNECTED:
         return Outlook.WATCH if pickup.dropped else Outlook.DROP
+    if pickup.up and source is None:
+        return Outlook.ALONE
     if pickup.up:
         together = source is not None and target is not None and picture.board.talks_with(source) is target
         return Outlook.RELEASE if together and not pickup.released else Outlook.WATCH

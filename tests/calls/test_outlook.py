@@ -127,7 +127,10 @@ def test_the_caller_leaves_step_by_step() -> None:
 
 
 def test_once_it_is_up_it_is_not_stopped() -> None:
-    """The dialplan's guard decides then: the target's Hangup may come before the BridgeEnter that proves it."""
+    """The dialplan's guard decides then: the target's Hangup may come before the BridgeEnter that proves it.
+
+    Where the caller is gone as well, there is nobody that it could be bridged with.
+    """
     for cause in (26, 17):
         story = Story()
         ringing(story)
@@ -135,7 +138,7 @@ def test_once_it_is_up_it_is_not_stopped() -> None:
         story.hang_up(story.chan("0003*210"), cause)
         assert look(story) is Outlook.WATCH
         story.hang_up(story.chan("0003*100"))
-        assert look(story) is Outlook.WATCH
+        assert look(story) is Outlook.ALONE
 
 
 def test_the_old_leg_is_told_where_to_go() -> None:
@@ -161,7 +164,7 @@ def test_a_target_that_talks_with_somebody_else_is_left_alone() -> None:
     story.transfers("0003*100", "0003*211")
     story.answers("0003*211")
     story.state(story.ringing("0003*024"), UP)
-    assert look(story) is Outlook.WATCH
+    assert look(story) is Outlook.ALONE
     story = Story()
     parked(story)
     story.state(story.ringing("0003*024"), UP)
