@@ -58,7 +58,7 @@ def canonical_case(head: bytes) -> bytes:
 
 
 class _Transport:
-    """A transport whose reply heads have canonical names.
+    """A transport whose reply heads have canonical names, and are sent with what follows them at once.
 
     The server writes each head by itself, beginning with the version. No body begins like that: they are JSON, HTML or
     JavaScript, or come in chunks with their lengths before them.
@@ -66,13 +66,27 @@ class _Transport:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._head = b""
 
     def write(self, data: bytes) -> None:
         """Write."""
-        self._transport.write(canonical_case(data) if data.startswith(b"HTTP/1.1 ") else data)
+        if data.startswith(b"HTTP/1.1 "):
+            self._send_head()
+            self._head = canonical_case(data)
+            # Where nothing follows in this turn of the loop, as to HEAD.
+            asyncio.get_running_loop().call_soon(self._send_head)
+        else:
+            head, self._head = self._head, b""
+            self._transport.write(head + data if head else data)
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
 
     def close(self) -> None:
         """Close, once all is sent; a client that reads nothing cannot keep the connection for good."""
+        self._send_head()
         self._transport.close()
         if self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)

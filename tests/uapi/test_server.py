@@ -61,6 +61,22 @@ def _reply(connection: socket.socket) -> tuple[list[str], bytes]:
     return lines, body
 
 
+def test_a_reply_comes_in_one_piece(running: Served) -> None:
+    """A client is woken once, not for the head and then for the body; to HEAD, which has none, the head comes too."""
+    ask = b" /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+    with _connect(running.address) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET" + ask)
+            assert connection.recv(65536).endswith(b'{"status":"ok"}')
+        connection.sendall(b"HEAD" + ask)
+        assert connection.recv(65536).endswith(b"\r\n\r\n")
+        connection.sendall(b"HEAD" + ask + b"HEAD" + ask + b"GET" + ask)
+        received = b""
+        while not received.endswith(b'{"status":"ok"}'):
+            received += connection.recv(65536)
+        assert received.count(b"HTTP/1.1 200 OK\r\n") == 3
+
+
 def _put(prefer: str = "") -> bytes:
     body = json.dumps(pickup()).encode()
     return (
