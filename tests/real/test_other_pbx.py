@@ -171,7 +171,13 @@ async def test_an_existing_pbx_takes_over_two_files(berlin: Lab, new_bridge: New
     assert berlin["hall"].rings == []
 
     take_over(etc, "extensions.conf", "extensions.d/uapi.conf", {"[uapi-pickup]": "[app-pickup]"})
+    position = berlin.asterisk.log_size()
     await berlin.asterisk.reload()
+
+    async def reloaded() -> bool:
+        return "not reloadable, maintaining" in berlin.asterisk.log(position)
+
+    await until(reloaded, "the last line of a reload is in the log")
     position = berlin.asterisk.log_size()
     berlin["hall"].on_ring("accept")
     answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=5)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real]
 # What Asterisk itself says when it refuses a duplicate or finds no phone: the bridge asks, and takes no for an answer.
 # So it does where an old leg that it hangs up has just gone by itself, of which it heard late on a busy machine.
 REFUSALS = re.compile(
-    r"Channel Unique ID '\S+' already in use|Could not create dialog to invalid URI|has no contacts|Unable to create channel"
+    r"Channel Unique ID '\S+' already in use|The same topic is already exist. name: channel:uapi-|Could not create dialog to invalid URI|has no contacts|Unable to create channel"
     r"|Failed to create outgoing session|Request to hangup non-existent channel: \d+\.\d+$"
 )
 
