@@ -208,7 +208,7 @@ def _leg(
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
     parking = leg.parking
     return Leg(
-        view,  # with a name it would be the twentieth: CPython 3.11 keeps 2,000 tuples of 20 names, and uses none again
+        view=view,
         uniqueid=leg.uniqueid,
         channel=leg.name,
         extension=leg.extension,
