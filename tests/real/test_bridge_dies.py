@@ -116,6 +116,31 @@ async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
         await lab.reset()
 
 
+async def test_a_dead_bridge_is_waited_for_a_third_of_a_second(lab: Lab, new_bridge: NewBridge) -> None:
+    """Asterisk gives it that long to tell the old leg of a talk where to go, and then takes the call all the same."""
+    bridge = await new_bridge()
+    scene = await talking(lab, bridge)
+    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    ring = await lab["024"].wait_for_ring()
+    await bridge.kill()
+    since = len(lab.ami.events)
+
+    await lab["024"].accept(ring)
+    await lab.wait_together("024", "100")
+
+    up, entered = [
+        next(
+            event["_at"]
+            for event in lab.ami.events[since:]
+            if event["Event"] == name
+            and event["Channel"].startswith("PJSIP/0003*024-")
+            and event["ChannelState"] == "6"
+        )
+        for name in ("Newstate", "BridgeEnter")
+    ]
+    assert 0.15 < float(entered) - float(up) < 3
+
+
 async def test_the_link_of_the_put_outlives_the_bridge(lab: Lab, new_bridge: NewBridge) -> None:
     """After kill -9 and restart, `link.self` of the PUT's reply finds the call, connected, with the same ids."""
     bridge = await new_bridge()
