@@ -6,8 +6,8 @@ sendCallTo, callerId, waitForPickup, phoneCallViewId, rights, state. Nothing is 
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -90,6 +90,21 @@ _IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing
 
 _SHOWN = 256
 """How many calls are kept as they were last shown, those that are over among them: some pages of lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a GET is for.
+
+    Args:
+        base: Where the client sees the API.
+        query: Which of the calls, and what of them.
+        address: Whose calls.
+    """
+
+    base: str
+    query: lists.ListQuery
+    address: Address
 
 
 class PhoneCalls:
@@ -180,45 +195,37 @@ class PhoneCalls:
 
     async def list_calls(self, request: Request) -> Response:
         """The calls of an extension, or of all that the user may act for."""
-        app = admit(request, self._service)
-        base = links.base(request, self._service.settings.http)
-        query = lists.read(request.query_params)
-        address = self._address(request, app)
-        page = lists.page(
-            found(self._service.directory, self._service.calls, address),
-            query,
-            f"{base}{request.scope['path']}",
-        )
-        collection = Collection(
-            entry=[],
-            total_results=page.total,
-            items_per_page=query.count,
-            start_index=query.start,
-            paging=page.paging,
-        )
-        calls = [self._present(call, address, base, query.fields) for call in page.calls]
-        return _unless_known(request, collection.around(calls))
+        asked = self._asked(request)
+        calls = found(self._service.directory, self._service.calls, asked.address)
+        return self._page(request, Collection, calls, asked)
 
     async def get_call(self, request: Request) -> Response:
         """One call; where there is no such call now, an empty collection, as those who poll expect."""
-        app = admit(request, self._service)
-        base = links.base(request, self._service.settings.http)
-        query = lists.read(request.query_params)
-        address = self._address(request, app)
+        asked = self._asked(request)
         id_ = request.path_params["phoneCallId"]
         if not _OBJECT_ID.fullmatch(id_):
             raise ApiError("pc_phonecall_invalid")
-        match = find(self._service.directory, self._service.calls, address, id_)
-        page = lists.page([match[0]] if match else [], query, f"{base}{request.scope['path']}")
-        single = SinglePhoneCall(
+        match = find(self._service.directory, self._service.calls, asked.address, id_)
+        return self._page(request, SinglePhoneCall, [match[0]] if match else [], asked)
+
+    def _asked(self, request: Request) -> "_Asked":
+        app = admit(request, self._service)
+        base = links.base(request, self._service.settings.http)
+        return _Asked(base, lists.read(request.query_params), self._address(request, app))
+
+    def _page(
+        self, request: Request, kind: type[Collection], calls: Sequence[Call], asked: "_Asked"
+    ) -> Response:
+        page = lists.page(calls, asked.query, f"{asked.base}{request.scope['path']}")
+        collection = kind(
             entry=[],
             total_results=page.total,
-            items_per_page=query.count,
-            start_index=query.start,
+            items_per_page=asked.query.count,
+            start_index=asked.query.start,
             paging=page.paging,
         )
-        calls = [self._present(call, address, base, query.fields) for call in page.calls]
-        return _unless_known(request, single.around(calls))
+        shown = [self._present(call, asked.address, asked.base, asked.query.fields) for call in page.calls]
+        return _unless_known(request, collection.around(shown))
 
     # --- updating
 
