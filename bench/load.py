@@ -17,7 +17,7 @@ from bridge import logs
 from bridge.app import create_app
 from bridge.settings import load as load_settings
 from bridge.uapi import Server
-from lab import Bridge, Lab, until
+from lab import Bridge, Lab, free_port, until
 from lab.service import JOHN
 
 _RINGS, _NEW, _TALKER = "0003*150", "0003*160", "0003*170"
@@ -91,7 +91,7 @@ async def _in_this_process(seconds: int) -> None:
 async def _office() -> AsyncIterator[tuple[Lab, dict[str, int]]]:
     """Asterisk, and the ports of the phones that SIPp plays."""
     sipp.allow_many_files()
-    ports = {extension: sipp.free_phone_port() for extension in (_RINGS, _NEW, _TALKER)}
+    ports = {extension: free_port(sipp.PHONES) for extension in (_RINGS, _NEW, _TALKER)}
     text = "".join(sipp.phone(extension, port) for extension, port in (ports | {sipp.CALLER: 9}).items())
     async with Lab(phones=(), company=False, options=sipp.PORTS, files={"pjsip.conf": text}) as lab:
         await lab.ami.close()  # who would only be told of all these calls

@@ -16,7 +16,7 @@ from bench.starting import log_in
 from bridge.app import create_app
 from bridge.calls import STATUS_VARIABLES
 from bridge.settings import AmiSettings
-from lab import AmiLogin, Lab, until
+from lab import AmiLogin, Lab, free_port, until
 
 LIVE = 2000
 _ENOUGH = 0.98
@@ -41,7 +41,7 @@ def resync(rounds: int, calls: int = LIVE) -> Measured:
 
 async def _resync(rounds: int, calls: int) -> Measured:
     sipp.allow_many_files()
-    port = sipp.free_phone_port()
+    port = free_port(sipp.PHONES)
     lab = Lab(
         phones=(),
         company=False,

@@ -2,7 +2,6 @@
 
 import contextlib
 import resource
-import socket
 
 from soak.sipp import CALLERS, PHONES, Sipp
 
@@ -24,13 +23,6 @@ send_connected_line = no
 [{extension}](phone-aor)
 contact = sip:{extension[-3:]}@{PHONES}:{port}
 """
-
-
-def free_phone_port() -> int:
-    """A port for one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((PHONES, 0))
-        return int(probe.getsockname()[1])
 
 
 def allow_many_files() -> None:
@@ -64,4 +56,4 @@ def callers(sip_port: int, number: str, *, rate: int, calls: int, talk: float, a
     )
 
 
-__all__ = ["CALLER", "PORTS", "Sipp", "allow_many_files", "callers", "free_phone_port", "phone"]
+__all__ = ["CALLER", "PHONES", "PORTS", "Sipp", "allow_many_files", "callers", "phone"]

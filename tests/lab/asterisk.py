@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from lab import launch, root
-from lab.ports import free_port, free_sip_port, until
+from lab.ports import free_port, until
 
 PRODUCT_CONF = Path(__file__).parents[2] / "asterisk-conf"
 LAB_CONF = Path(__file__).parent / "conf"
@@ -134,9 +134,9 @@ class Asterisk:
         for attempt in range(3):
             if self._folder is None:
                 self._folder = root.new_folder(self.version, "asterisk")
-                self.sip_port = self._sip[1] or free_port(socket.SOCK_DGRAM)
+                self.sip_port = self._sip[1] or free_port()
                 self.ami_port = free_port()
-                self.trunk_port = free_sip_port("127.0.0.2")
+                self.trunk_port = free_port("127.0.0.2")
                 self._write_configuration()
             try:
                 await self._start_process()

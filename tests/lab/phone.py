@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from lab import launch, root
 from lab.asterisk import Asterisk
-from lab.ports import free_port, free_sip_port, until
+from lab.ports import free_port, until
 
 T = TypeVar("T")
 _HELD = re.compile(r"^a=(sendonly|inactive)", re.MULTILINE)
@@ -127,7 +127,7 @@ class Phone:
         """
         fixed = self.port
         for last in (False, False, True):
-            self.port = fixed or free_sip_port(self.address)
+            self.port = fixed or free_port(self.address)
             try:
                 await self._plug_in()
                 break

@@ -1,9 +1,10 @@
-"""Ports from the kernel, and a bounded wait for what has no event of its own."""
+"""Free ports, and a bounded wait for what has no event of its own."""
 
 # ruff: noqa: ASYNC109 (a wait is told its bound where it is called)
 
 import asyncio
 import contextlib
+import itertools
 import random
 import socket
 import time
@@ -13,32 +14,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
-    """Return a port that is free now.
-
-    Args:
-        kind: SOCK_STREAM for TCP, SOCK_DGRAM for UDP.
-        host: The address it is free on.
-    """
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+_PORTS = itertools.cycle(random.SystemRandom().sample(range(30000, 32767, 2), 1383))
+"""Even ports: a softphone takes its own and the next one. Each is given once, until all were."""
 
 
-def free_sip_port(host: str = "127.0.0.1") -> int:
-    """Return a port that is free now for UDP and for TCP, and that nobody is given for sound or by the kernel.
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port that is free now for UDP and for TCP, and that nobody else is given here or by the kernel.
+
+    Not the kernel's choice: two who ask it within an instant may get the same. And each connection that a client closed
+    keeps its port for a minute (TIME-WAIT, RFC 9293 section 3.6.1): after thousands of them most of the kernel's are
+    taken, and a softphone that cannot have its port for UDP and TCP does not start.
 
     Asterisk has 10000 to 19999 for sound (rtp.conf), on all addresses; phones have 20000 to 29999.
-
-    A softphone listens on both and does not start without either. Each connection that a client closed keeps its
-    port for a minute (TIME-WAIT, RFC 9293 section 3.6.1): after thousands of them most of the kernel's are taken.
 
     Args:
         host: The address it is free on.
     """
     while True:
-        port = random.randrange(30000, 32768)
+        port = next(_PORTS)
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,

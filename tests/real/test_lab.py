@@ -14,8 +14,16 @@ from lab.fixtures import NewLab, NewProxy
 from lab.numbers import CONFERENCE, IVR, NOBODY, PARK_ME, PARKING, VIA_LOCAL_N, VOICEMAIL
 from lab.pace import pace
 from lab.phone import Phone, PhoneError
+from lab.ports import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+async def test_no_port_is_given_twice() -> None:
+    """Whoever asks for one has some time to take it: the next one is given another."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == 500
+    assert max(ports) < 32768
 
 
 async def test_a_call_rings_talks_and_sounds(lab: Lab) -> None:

@@ -5,7 +5,6 @@ A scenario's name is that of its recording; the state that it is about stands be
 
 import asyncio
 import re
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +149,7 @@ DIAL_BOTH = "[internal]\nexten => 0003*880,1,Dial(PJSIP/0003*210,30,G(voicemail^
 class Forwarder(asyncio.DatagramProtocol):
     """A telephone that is forwarded: it answers every INVITE with 302 and another number."""
 
-    PORT = free_port(socket.SOCK_DGRAM)
+    PORT = free_port()
     ENDPOINT = f"""\
 [0003*150](phone)
 aors = 0003*150

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from lab import launch, root
-from lab.ports import free_sip_port
+from lab.ports import free_port
 
 CALLERS, PHONES = "127.0.0.3", "127.0.0.4"
 """Addresses of their own."""
@@ -44,7 +44,7 @@ class Sipp:
     ) -> None:
         self._options = options
         self.address = address
-        self.port = port or free_sip_port(address)
+        self.port = port or free_port(address)
         self._folder = root.new_folder(22, "sipp")
         inside = f"/lab/{self._folder.name}"
         self._played = ["-sn", scenario]
