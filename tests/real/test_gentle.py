@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lab import Lab
+from lab import Lab, until
 from lab.fixtures import NewBridge, NewProxy
 from matrix.states import ringing, talking
 
@@ -22,10 +22,14 @@ async def test_calls_cost_the_pbx_nothing(lab: Lab, new_bridge: NewBridge, new_p
     proxy.clear()
     began = time.monotonic()
     lab["210"].on_ring("accept")
+
+    async def one_at_most() -> bool:
+        return len(await bridge.calls("0003*210")) <= 1
+
     for _ in range(20):
         call = await lab["100"].dial("0003*210")
         await lab["100"].wait_established(call)
-        assert len(await bridge.calls("0003*210")) <= 1
+        await until(one_at_most, "the call before is not listed any more")
         await lab["100"].hangup(call)
         await lab["210"].wait_closed()
 
@@ -55,7 +59,7 @@ async def test_a_pickup_costs_a_handful(lab: Lab, new_bridge: NewBridge, new_pro
         sent = Counter(action["Action"] for action in proxy.actions)
         del sent["Ping"]
         assert sent["Originate"] == 1
-        assert sent["Status"] == 1
+        assert sent["Status"] in (1, 2)  # again where Asterisk told of the channel ahead of its variables
         assert sent.total() <= 6, sent
         await lab.reset()
 

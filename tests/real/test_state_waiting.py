@@ -48,8 +48,13 @@ async def test_a_caller_who_parked_himself_is_taken(lab: Lab, bridge: Bridge) ->
     """By Park() in the dialplan: he is listed where he dialled and under himself, and keeps view 00 when taken."""
     await lab["100"].dial(PARK_ME)
     await lab.wait_waiting("100", "Park")
-    call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
-    assert slot(call) == (702, "0003*100")
+    await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+
+    async def parked() -> Call | None:
+        found = await bridge.call("0003*100")
+        return found if slot(found) == (702, "0003*100") else None
+
+    call = await until(parked, "he is in slot 702")
     assert "parked" in view(call, "00")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
