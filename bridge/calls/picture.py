@@ -5,9 +5,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from bridge.calls.channels import Board, Channel, Pickup
 from bridge.calls.events import ANSWERS, Headers, text
 from bridge.calls.floor import Floor
+from bridge.calls.inorder import InOrder
 from bridge.calls.live import Live
 from bridge.calls.model import Call, Change, Numbering, Order, PickupNote, PickupStatus
-from bridge.calls.order import InOrder
 from bridge.calls.resync import Resync
 from bridge.calls.roll import Record, Roll
 from bridge.calls.takeovers import Takeovers

@@ -6,8 +6,8 @@ An event only marks the calls that it touches; they are put together when somebo
 from collections.abc import Callable, Hashable, Iterable
 
 from bridge.calls.channels import Channel
+from bridge.calls.inorder import InOrder, place
 from bridge.calls.model import Call, Change, PickupNote
-from bridge.calls.order import InOrder, place
 from bridge.grammar import CallId, Extension
 
 
@@ -36,7 +36,7 @@ class Roll:
         self.track_changes = False
         self.records: dict[str, Record] = {}
         self.by_id: dict[CallId, Record] = {}
-        self.by_extension: dict[Extension, list[CallId]] = {}
+        self.by_extension: dict[Extension, list[Record]] = {}
         self.dirty: dict[Record, None] = {}
         self._build = build
         self._changes: list[Change] = []
@@ -55,8 +55,8 @@ class Roll:
     def calls_of(self, extension: Extension) -> list[Call]:
         """The live calls listed under an extension, in their order."""
         self.flush()
-        found = (self.by_id[id_].built for id_ in self.by_extension.get(extension, ()))
-        return sorted((call for call in found if call), key=place)
+        found = self.by_extension.get(extension, ())
+        return sorted((record.built for record in found if record.built), key=place)
 
     def calls(self) -> list[Call]:
         """All live calls, in no order."""
@@ -148,12 +148,12 @@ class Roll:
         now: frozenset[Extension] = after.listed if after else frozenset()
         if was != now:
             for extension in was - now:
-                calls = self.by_extension[extension]
-                calls.remove(record.id)
-                if not calls:
+                records = self.by_extension[extension]
+                records.remove(record)
+                if not records:
                     del self.by_extension[extension]
             for extension in now - was:
-                self.by_extension.setdefault(extension, []).append(record.id)
+                self.by_extension.setdefault(extension, []).append(record)
         self._enlist(before, after)
 
     def _enlist(self, before: Call | None, after: Call | None) -> None:

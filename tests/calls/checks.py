@@ -66,7 +66,7 @@ def check(picture: Picture) -> None:
         for extension in call.listed:
             found.setdefault(extension, set()).add(call.id)
             assert call in picture.calls_of(extension)
-    assert {extension: set(ids) for extension, ids in roll.by_extension.items()} == found
+    assert {at: {record.id for record in records} for at, records in roll.by_extension.items()} == found
     lists = {scope: list(calls) for scope, calls in roll._lists.items()}
     by_scope: dict[Hashable, list[Call]] = {}
     for call in sorted(calls.values(), key=lambda one: (one.published, one.id)):
