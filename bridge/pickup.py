@@ -62,6 +62,9 @@ _NORMAL, _ELSEWHERE = 16, 26
 _SETTLED = (Outlook.TAKEN, Outlook.LEFT)
 """What no later event of a burst makes another."""
 
+_STOPS = (*_SETTLED, Outlook.MOVED)
+"""What ends a ring."""
+
 
 class PickupError(Exception):
     """A pickup that cannot be; the message is for the one who asked."""
@@ -266,11 +269,7 @@ class Pickups:
             case Outlook.DROP:
                 pickup.dropped = True
                 self._spawn(self._drop(pickup, pickup.order))
-            case Outlook.ALONE:
-                if pickup.id not in self._stopping:
-                    self._stopping.add(pickup.id)
-                    self._spawn(self._end_alone(pickup))
-            case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED as found:
+            case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED | Outlook.ALONE as found:
                 if pickup.id not in self._stopping:
                     self._stopping.add(pickup.id)
                     self._spawn(self._stop(pickup, found))
@@ -296,33 +295,25 @@ class Pickups:
                 await self._quietly(self._pbx.hangup(channel, _NORMAL))
 
     async def _stop(self, pickup: Pickup, found: Outlook) -> None:
-        """End a ring that can no longer succeed, once; by the channel's name, as its id may be the next try's."""
+        """End a leg that can no longer succeed, once; by the channel's name, as its id may be the next try's."""
         stopped = False
+        reasons = (Outlook.ALONE,) if found is Outlook.ALONE else _STOPS
         try:
             if found is Outlook.MOVED:
                 # A caller's own Hangup is told a moment after his phone's: that is no reason to let another ring on.
                 await self._until(lambda: outlook(self._picture, pickup) in _SETTLED, BURST)
                 found = outlook(self._picture, pickup)
+            elif found is Outlook.ALONE:
+                await asyncio.sleep(ALONE)
+                found = outlook(self._picture, pickup)
             channel = self._picture.board.channels.get(pickup.id)
-            if channel is None or found not in (Outlook.TAKEN, Outlook.LEFT, Outlook.MOVED):
+            if channel is None or channel.pickup is not pickup or found not in reasons:
                 return
             cause = _ELSEWHERE if found is Outlook.TAKEN else _NORMAL
             stopped = await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
         finally:
             if not stopped:
                 self._stopping.discard(pickup.id)
-
-    async def _end_alone(self, pickup: Pickup) -> None:
-        """Hang up a new phone that has answered and waits for somebody who is gone, where its dialplan does not."""
-        await asyncio.sleep(ALONE)
-        self._stopping.discard(pickup.id)
-        channel = self._picture.board.channels.get(pickup.id)
-        if (
-            channel is not None
-            and channel.pickup is pickup
-            and outlook(self._picture, pickup) is Outlook.ALONE
-        ):
-            await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), _NORMAL))
 
     def _tell(self, pickup: Pickup, at: float) -> None:
         """Say once what became of a pickup."""
