@@ -64,6 +64,14 @@ def parked() -> Floor:
     return floor
 
 
+async def rung(floor: Floor) -> Bridge:
+    """The floor's bridge, which has 024 rung for 210's call; everybody has heard of it."""
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    return bridge
+
+
 async def until(ready: Callable[[], object]) -> None:
     """Wait for a fact, at most a second."""
     async with asyncio.timeout(1):
@@ -370,9 +378,7 @@ async def test_another_fork_answers() -> None:
     floor = Floor()
     caller = floor.story.comes_in("0003*100", "0003*800")
     floor.story.forks(caller, "0003*210", "0003*211")
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.answers("0003*211")
     await until(lambda: len(bridge.did()) == 2)
     assert bridge.did()[1] == ("hangup", floor.rung[0].name, 26)
@@ -381,9 +387,7 @@ async def test_another_fork_answers() -> None:
 async def test_the_target_declines_and_the_caller_goes_on() -> None:
     """After a moment in which the caller might be seen to leave, the ring stops with 16."""
     floor = ringing()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.declines("0003*210")
     await until(lambda: len(bridge.did()) == 2)
     assert bridge.did()[1] == ("hangup", floor.rung[0].name, 16)
@@ -394,9 +398,7 @@ async def test_the_target_declines_and_the_caller_goes_on() -> None:
 async def test_the_target_answers() -> None:
     """The ring goes on; when the new phone answers, the old leg is told where to go before it is taken from."""
     floor = ringing()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.answers("0003*210")
     await asyncio.sleep(0.05)
     assert len(bridge.did()) == 1
@@ -431,9 +433,7 @@ async def test_released_before_it_is_dropped() -> None:
 async def test_an_old_leg_that_ends_by_itself() -> None:
     """Nothing is hung up."""
     floor = talking()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.takes("0003*024")
     await asyncio.sleep(0.05)
     assert bridge.did("hangup") == []
@@ -442,9 +442,7 @@ async def test_an_old_leg_that_ends_by_itself() -> None:
 async def test_a_leg_that_is_up_is_left_to_its_dialplan() -> None:
     """It decides: the target's end may be told before the connection that it comes from."""
     floor = ringing()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.state(floor.story.ringing("0003*024"), UP)
     floor.story.hang_up(floor.story.chan("0003*210"), 26)
     floor.story.hang_up(floor.story.chan("0003*100"), 16)
@@ -456,9 +454,7 @@ async def test_a_leg_that_is_up_and_whose_caller_is_gone(monkeypatch: pytest.Mon
     """Where the dialplan does not end it within seconds the bridge does: nobody is left with silence."""
     monkeypatch.setattr(pickup, "ALONE", 0.01)
     floor = ringing()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     floor.story.state(floor.story.ringing("0003*024"), UP)
     floor.story.hang_up(floor.story.chan("0003*210"), 16)
     await asyncio.sleep(0.05)
@@ -472,9 +468,7 @@ async def test_a_leg_whose_dialplan_ends_it(monkeypatch: pytest.MonkeyPatch) -> 
     """As it mostly does: nothing is asked for."""
     monkeypatch.setattr(pickup, "ALONE", 0.01)
     floor = ringing()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    await floor.settles()
+    bridge = await rung(floor)
     leg = floor.story.ringing("0003*024")
     floor.story.state(leg, UP)
     floor.story.hang_up(floor.story.chan("0003*100"), 16)

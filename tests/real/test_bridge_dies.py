@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from lab import AmiProxy, Bridge, Lab, Message, until
+from lab import AmiProxy, Bridge, Lab, Message, PhoneCall, until
 from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import NOBODY, PARK_ME
 from matrix.states import (
+    Scene,
     held,
     parked,
     parked_by_transfer,
@@ -20,6 +21,12 @@ from matrix.states import (
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
+
+
+async def rung(lab: Lab, bridge: Bridge, scene: Scene) -> PhoneCall:
+    """Have 024 rung for a call; its ring."""
+    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    return await lab["024"].wait_for_ring()
 
 
 async def test_killed_before_the_originate_arrived(
@@ -89,8 +96,7 @@ async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBrid
     """Killed while 024 rings and started again: the caller hangs up, and 024 falls silent."""
     bridge = await new_bridge()
     scene = await ringing(lab, bridge)
-    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
-    ring = await lab["024"].wait_for_ring()
+    ring = await rung(lab, bridge, scene)
     await bridge.kill()
     await bridge.start()
     shown = await _view(bridge, scene.uri, scene.call, "01")
@@ -107,8 +113,7 @@ async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
     for state in (ringing, talking, parked):
         bridge = await new_bridge()
         scene = await state(lab, bridge)
-        await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
-        ring = await lab["024"].wait_for_ring()
+        ring = await rung(lab, bridge, scene)
 
         await asyncio.gather(lab["024"].accept(ring), bridge.kill())
 
@@ -120,8 +125,7 @@ async def test_a_dead_bridge_is_waited_for_a_third_of_a_second(lab: Lab, new_bri
     """Asterisk gives it that long to tell the old leg of a talk where to go, and then takes the call all the same."""
     bridge = await new_bridge()
     scene = await talking(lab, bridge)
-    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
-    ring = await lab["024"].wait_for_ring()
+    ring = await rung(lab, bridge, scene)
     await bridge.kill()
     since = len(lab.ami.events)
 
