@@ -335,14 +335,18 @@ class Asterisk:
     def queue_log(self) -> list[list[str]]:
         """Rows of queue_log: time, callid, queue, agent, event, data..."""
         path = self.folder / "log/queue_log"
-        return [line.split("|") for line in path.read_text().splitlines()] if path.exists() else []
+        return (
+            [line.split("|") for line in path.read_text(errors="replace").splitlines()]
+            if path.exists()
+            else []
+        )
 
     def cdr(self) -> list[dict[str, str]]:
         """Rows of the call records, by column (src, dst, channel, dstchannel, disposition, billsec, uniqueid ...)."""
         path = self.folder / "log/cdr-csv/Master.csv"
         if not path.exists():
             return []
-        with path.open(newline="") as lines:
+        with path.open(newline="", errors="replace") as lines:  # 16 writes a hostile caller's name as it came
             return [dict(zip(_CDR_COLUMNS, row, strict=False)) for row in csv.reader(lines)]
 
     # ------------------------------------------------------------------ configuration
