@@ -26,7 +26,7 @@ contact = sip:{extension[-3:]}@{PHONES}:{port}
 
 
 def allow_many_files() -> None:
-    """Let what is started from here have as many open files as may be: a channel has three or four."""
+    """Let what is started from here have as many open files as may be: a channel has four or five."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # a container's root may not
         resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, _MOST_FILES))
