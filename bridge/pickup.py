@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from bridge.ami import AmiError, LinkState, Originate, Refused
+from bridge.ami import AmiError, LinkState, Originate, Refused, has_export
 from bridge.calls import (
     Call,
     Headers,
@@ -574,7 +574,7 @@ class Pickups:
                 raise PbxUnavailable(self._missing_context())
         try:
             await self._check_exists(request.send_call_to, endpoint)
-            peer = await self._pbx.getvar("BRIDGEPEER", planned.source)
+            peer = "" if planned.unbridged else await self._pbx.getvar("BRIDGEPEER", planned.source)
             caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
         except Refused as error:
             raise Conflict("the call is just ending") from error
@@ -583,6 +583,7 @@ class Pickups:
         leg, call = planned.leg, planned.call
         answered = leg.answered if planned.mode is Mode.TALKING else call.answered
         source = next((each for each in call.legs if each.uniqueid == planned.source), None)
+        exports = planned.mode is Mode.TALKING and has_export(self._pbx.state.asterisk)
         since = f"{source.answered or 0:.6f}" if source and source.status == "5" else ""
         variables = {
             "UAPI_VIEW": leg.view,
@@ -594,6 +595,7 @@ class Pickups:
             "UAPI_MODE": planned.mode.value,
             "UAPI_QUEUE": "1" if planned.queue else "",
             "UAPI_RING": planned.ring or "",
+            "UAPI_EXPORT": "1" if exports else "",
             "UAPI_PEER": ChannelName.maybe(peer) or "",
             "UAPI_BY": attempt.by,
             "UAPI_ANSWERED": f"{answered:.6f}" if answered else "",

@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -197,7 +198,7 @@ async def test_a_phone_that_chan_sip_does_not_know_is_not_rung() -> None:
 
 
 async def test_few_questions() -> None:
-    """A pickup costs its Originate and three questions; nothing is asked for anything else that happens."""
+    """A pickup costs its Originate and two questions; nothing is asked for anything else that happens."""
     floor = ringing()
     (bridge,) = floor.bridges
     await bridge.picks_up()
@@ -207,7 +208,57 @@ async def test_few_questions() -> None:
     floor.story.resyncs()
     floor.story.hangs_up("0003*100")
     await floor.settles()
-    assert [action[0] for action in bridge.asked] == ["getvar", "getvar", "originate", "status"]
+    assert [action[0] for action in bridge.asked] == ["getvar", "originate", "status"]
+
+
+@pytest.mark.parametrize(
+    ("state", "view", "asked"),
+    [
+        ("ringing", "01", False),
+        ("waiting in a queue", "00", False),
+        ("ringing, seen by a resync alone", "01", True),
+        ("talking", "01", True),
+        ("parked", "00", True),
+        ("ringing after a transfer", "02", True),
+    ],
+)
+async def test_with_whom_the_source_is(state: str, view: str, *, asked: bool) -> None:
+    """That is asked of Asterisk, unless the source has been with nobody since it was born."""
+    floor = Floor()
+    (bridge,), story = floor.bridges, floor.story
+    if state.endswith("alone"):
+        story.on_event = lambda _event, _at: None
+    if state == "parked":
+        story.parks_himself("0003*100")
+    elif state.startswith("waiting"):
+        story.queues("0003*100", "support")
+    else:
+        story.dials("0003*100", "0003*210")
+    if state in ("talking", "ringing after a transfer"):
+        story.answers("0003*210")
+    if state.endswith("transfer"):
+        story.transfers("0003*210", "0003*211")
+    if state.endswith("alone"):
+        story.on_event = floor._tell
+        bridge.resyncs()
+    await bridge.picks_up(view, caller_id=CallerId("", Number("1")))
+    assert bridge.did("getvar") == (
+        [("getvar", "BRIDGEPEER", bridge.did()[0][1].variables["UAPI_SOURCE"])] * asked
+    )
+
+
+async def test_asterisk_tells_the_old_leg_of_a_talk_where_to_go() -> None:
+    """The dialplan is told where it can do that by itself."""
+    floor = talking()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    assert floor.rung[0].variables["UAPI_EXPORT"] == "1"
+
+    floor = talking()
+    (bridge,) = floor.bridges
+    bridge.state = replace(bridge.state, asterisk="16.28.0")
+    await bridge.picks_up()
+    assert "UAPI_EXPORT" not in floor.rung[0].variables
 
 
 # ---------------------------------------------------------------------- its outcome
@@ -871,7 +922,7 @@ async def test_a_missing_context() -> None:
 )
 async def test_a_source_that_cannot_be_asked(error: Exception, raised: type[PickupError]) -> None:
     """A source that is gone by now is a call that is just ending."""
-    floor = ringing()
+    floor = talking()
     (bridge,) = floor.bridges
     bridge.fails["getvar"] = cast("Any", error)
     with pytest.raises(raised):

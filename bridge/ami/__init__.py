@@ -6,7 +6,7 @@ from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.forms import READ
 from bridge.ami.link import Link, LinkState
 from bridge.ami.recording import Head, Recorder, RecordingError, read
-from bridge.ami.versions import originate_runs_code
+from bridge.ami.versions import has_export, originate_runs_code
 
 __all__ = [
     "READ",
@@ -25,6 +25,7 @@ __all__ = [
     "Timing",
     "context_exists",
     "getvar",
+    "has_export",
     "originate_runs_code",
     "read",
 ]

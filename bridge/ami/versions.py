@@ -9,6 +9,8 @@ _FIXED = {18: (24, 2), 20: (9, 2), 21: (4, 2)}
 _FIXED_CERTIFIED = {(18, 9): 11, (20, 7): 2}
 _FIRST_NEVER_OPEN = 22
 
+_EXPORTS_SINCE = {16: 30, 18: 16, 19: 8, 20: 1}
+
 
 def originate_runs_code(version: str) -> bool:
     """Whether CVE-2024-42365 is open: a manager user with `write=originate` may run code on the PBX.
@@ -28,3 +30,18 @@ def originate_runs_code(version: str) -> bool:
         return False
     major, minor, patch = (int(part or 0) for part in release.groups())
     return major < _FIRST_NEVER_OPEN and (minor, patch) < _FIXED.get(major, (1000, 0))
+
+
+def has_export(version: str) -> bool:
+    """Whether the dialplan has the function EXPORT, which sets a variable of another channel.
+
+    Since 16.30, 18.16, 19.8 and 20.1 (Asterisk's documentation of EXPORT); of the certified branches since 20.7.
+
+    Args:
+        version: as CoreSettings tells it, such as ``22.10.1``; one that cannot be read counts as too old.
+    """
+    found = _RELEASE.match(version.removeprefix("certified/"))
+    if not found:
+        return False
+    major, minor = int(found[1]), int(found[2])
+    return major > 20 or minor >= _EXPORTS_SINCE.get(major, 1000)

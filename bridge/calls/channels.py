@@ -106,6 +106,8 @@ class Channel:
     dialled: str = ""
     answered: float | None = None
     bridge: Bridge | None = None
+    unbridged: bool = False
+    """Seen from its birth on, and in no bridge since: nobody is its BRIDGEPEER, or was."""
     dialler: str = ""
     hold: Hold | None = None
     """Whom this phone has on hold."""
@@ -177,6 +179,7 @@ class Board:
             del self._locals[channel.name]
         channel.former = (channel.name, *channel.former[:_NAMES])
         channel.name = name
+        channel.unbridged = False  # a masquerade, which brings another channel's variables
         channel.local = name.startswith("Local/")
         channel.party = not name.startswith(NOT_LEGS)
         if channel.local:
@@ -197,6 +200,7 @@ class Board:
         if channel.bridge is not bridge:
             self.leave(channel)
             channel.bridge = bridge
+            channel.unbridged = False
         bridge.members[channel.uniqueid] = channel
 
     def leave(self, channel: Channel) -> None:

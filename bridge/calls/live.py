@@ -78,6 +78,7 @@ class Live:
                 return  # somebody's who calls, and has dialled that id
             floor.gone(channel, 0)  # the only ids that come again: the earlier leg's end was lost
         channel = floor.add(event, at)
+        channel.unbridged = True
         floor.parties(channel, event)
         _dialled(channel, event)
         if channel.state == UP:

@@ -134,6 +134,8 @@ class Plan:
     leg: Leg
     pickup: PickupId
     source: Uniqueid
+    unbridged: bool
+    """Whether the source was never bridged with anybody, as far back as its birth."""
     target: Uniqueid
     target_channel: ChannelName
     mode: Mode

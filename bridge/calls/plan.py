@@ -41,6 +41,7 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             leg=leg,
             pickup=PickupId.of(call.id, 1 + max(numbers, default=0)),
             source=Uniqueid.parse(source.uniqueid),
+            unbridged=source.unbridged,
             target=Uniqueid.parse(target.uniqueid),
             target_channel=ChannelName.parse(target.name),
             mode=mode,

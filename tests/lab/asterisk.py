@@ -390,6 +390,8 @@ astlogdir => {inside}/log
                 _append(etc / path.relative_to(overlay), path.read_text())
         for name, text in self._files.items():
             _append(etc / name, text)
+        if self.version == 16:
+            _without(etc / "modules.conf", "func_export")  # younger than 16.28
         if self.driver == "SIP":
             _without_pjsip(etc)
         self._name_things(etc)
@@ -436,13 +438,17 @@ def _with_option(text: str, section: str, key: str, value: str) -> str:
 
 def _without_pjsip(etc: Path) -> None:
     """Take chan_pjsip out of the configuration, and ring phones by chan_sip; the bridge's own files stay as they are."""
-    modules = etc / "modules.conf"
-    kept = [line for line in modules.read_text().splitlines() if "pjsip" not in line.partition(";")[0]]
-    modules.write_text("\n".join(kept) + "\n")
+    _without(etc / "modules.conf", "pjsip")
     (etc / "pjsip.conf").unlink()
     for name in ("extensions.conf", "extensions.d/lab.conf", "extensions.d/test.conf", "queues.conf"):
         path = etc / name
         path.write_text(path.read_text().replace("PJSIP/", "SIP/"))
+
+
+def _without(path: Path, word: str) -> None:
+    """Take the lines with a word in them out of a file, comments aside."""
+    kept = [line for line in path.read_text().splitlines() if word not in line.partition(";")[0]]
+    path.write_text("\n".join(kept) + "\n")
 
 
 def _own(folder: Path, inside: Path) -> None:

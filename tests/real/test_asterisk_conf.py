@@ -30,5 +30,5 @@ async def test_the_boot_is_silent() -> None:
 
 @pytest.mark.asterisk16
 async def test_the_boot_is_silent_on_16() -> None:
-    """Nor with the other generation that the bridge was tried on."""
-    assert await _complaints(16) == []
+    """Nor with the other generation that the bridge was tried on, but that it has no EXPORT() yet."""
+    assert [line for line in await _complaints(16) if "func_export.so" not in line] == []

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real, pytest.mark.asterisk16]
 CHANNEL = {"BRIDGE_PBX__CHANNEL": "SIP/{extension}"}
 USUAL = re.compile(
     r"Got OK on REFER Notify|Failed to move \S+ into the parking bridge|Error occurred while parking"
-    r"|uapi-doctor-|Function ENV not registered"
+    r"|uapi-doctor-|Prodding channel 'Local/pickup@uapi-pickup-|Function ENV not registered"
 )
 """What Asterisk notices where a phone transfers or parks (see `_parks`), and where the doctor looks at it."""
 RING = {"00": "0003*100", "01": "0003*210"}
