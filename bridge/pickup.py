@@ -27,6 +27,7 @@ from bridge.calls import (
     PickupStatus,
     Picture,
     Plan,
+    another_ring,
     left_behind,
     outlook,
     plan,
@@ -260,6 +261,10 @@ class Pickups:
                 self._spawn(self._ask_order(pickup))
             return
         match outlook(self._picture, pickup):
+            case Outlook.RING:
+                if ring := another_ring(self._picture, pickup, pickup.order):
+                    pickup.ring = ring
+                    self._spawn(self._quietly(self._pbx.setvar(pickup.id, "UAPI_RING", ring)))
             case Outlook.RELEASE:
                 pickup.released = True
                 value = f"{self._context},gone,1"

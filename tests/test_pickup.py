@@ -460,6 +460,28 @@ async def test_the_target_answers() -> None:
     ]
 
 
+async def test_a_phone_that_is_rung_for_the_waiting_caller_meanwhile() -> None:
+    """The dialplan is told of each such ring, once, so that its phone is shown no missed call; and of no other."""
+    floor = Floor(bridges=2)
+    waiting = floor.story.queues("0003*100", "support", "0003*211")
+    bridge, neighbour = floor.bridges
+    await bridge.picks_up("00")
+    await floor.settles()
+    assert (bridge.did("setvar"), neighbour.did("setvar")) == ([], [])
+    floor.story.stops_ringing("0003*211")
+    floor.story.calls_agents(waiting, "0003*210", "0003*211")
+    await floor.settles()
+    rings = floor.story.ringing("0003*210").uniqueid
+    assert (
+        bridge.did("setvar")
+        == neighbour.did("setvar")
+        == [("setvar", floor.rung[0].uniqueid, "UAPI_RING", rings)]
+    )
+    floor.story.stops_ringing("0003*211")
+    await floor.settles()
+    assert len(bridge.did("setvar")) == 1
+
+
 async def test_released_before_it_is_dropped() -> None:
     """An old leg that outlives its end is hung up, a little later; one that has ended is not asked for again."""
     floor = talking()
@@ -775,21 +797,27 @@ async def test_a_leg_of_a_neighbour_whose_next_try_begins_meanwhile() -> None:
     assert bridge.did() == []
 
 
-async def test_an_order_that_comes_after_the_channel() -> None:
-    """Asterisk announces a channel before it sets its variables: it is asked again, until it knows."""
+@pytest.mark.parametrize(
+    "late", [None, ("UAPI_VIEW",), ("UAPI_VIEW", "UAPI_FROM"), ("UAPI_VIEW", "UAPI_FROM", "UAPI_TO")]
+)
+async def test_an_order_that_comes_after_the_channel(late: tuple[str, ...] | None) -> None:
+    """Asterisk announces a channel, and then sets its variables, the first one last: it is asked until it knows all."""
     floor = ringing()
     (bridge,) = floor.bridges
     story = floor.story
 
     def rings(order: Any) -> None:
         chan = story.make("PJSIP/0003*024-9", DOWN, uniqueid=order.pickup, number="0003*024")
-        chan.variables, chan.known = dict(order.variables), False
+        whole = dict(order.variables)
+        chan.variables = {name: value for name, value in whole.items() if late and name not in late}
         story.announce(chan)
-        asyncio.get_running_loop().call_later(0.02, lambda: setattr(chan, "known", True))
+        asyncio.get_running_loop().call_later(0.02, lambda: setattr(chan, "variables", whole))
 
     floor.rings = rings  # type: ignore[method-assign]  # an Asterisk that is slower than usual
     assert told(await bridge.picks_up()) == "ringing"
     assert len(bridge.did("status")) > 1
+    order = bridge.picture.pickups[LEG].order
+    assert order and (order.view, order.taken_from) == ("01", "0003*210")
 
 
 # ---------------------------------------------------------------------- nothing rings

@@ -14,7 +14,7 @@ from bridge.calls.model import (
     PickupStatus,
     Plan,
 )
-from bridge.calls.outlook import Outlook, left_behind, outlook
+from bridge.calls.outlook import Outlook, another_ring, left_behind, outlook
 from bridge.calls.picture import Picture
 from bridge.calls.plan import plan
 from bridge.calls.whole import begins, whole
@@ -40,6 +40,7 @@ __all__ = [
     "PickupStatus",
     "Picture",
     "Plan",
+    "another_ring",
     "begins",
     "left_behind",
     "outlook",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.calls.model import Mode, Order, PickupStatus
-from bridge.grammar import Extension, PickupId
+from bridge.grammar import Extension, PickupId, Uniqueid
 
 NOT_LEGS = (
     "Local/", "Message/", "Surrogate/", "CBAnn/", "CBRec/", "Announcer/", "Recorder/", "Snoop/", "AsyncGoto/",
@@ -77,6 +77,8 @@ class Pickup:
     up: bool = False
     cause: int = 0
     """Why its target hung up."""
+    ring: Uniqueid | None = None
+    """The phone whose ring for the waiting source it is told to take."""
     released: bool = False
     """The old leg was told where to go."""
     dropped: bool = False

@@ -116,6 +116,8 @@ class Order:
     mode: Mode
     queue: bool
     """Whether a queue rings the target, so that the caller waits on when that ringing ends."""
+    ring: Uniqueid | None
+    """A phone that rings for a source which waits: that ring is taken with it."""
     by: str
     """Which request asked for it, of all requests at all instances."""
     answered: float | None
@@ -141,7 +143,7 @@ class Plan:
     mode: Mode
     queue: bool
     ring: Uniqueid | None
-    """A phone that rings for a source which waits in a queue: that ring is taken with it."""
+    """A phone that rings for a source which waits: that ring is taken with it."""
 
 
 class NotPickable(Exception):

@@ -24,6 +24,7 @@ def read_order(told: Mapping[str, str]) -> Order | None:
         target=target,
         mode=Mode(mode),
         queue=told.get("UAPI_QUEUE") == "1",
+        ring=Uniqueid.maybe(told.get("UAPI_RING")),
         by=told.get("UAPI_BY", ""),
         answered=_seconds(told.get("UAPI_ANSWERED", "")),
         since=(_seconds(told["UAPI_SINCE"]) or 0.0) if told.get("UAPI_SINCE") else None,

@@ -2,9 +2,10 @@
 
 from enum import Enum
 
-from bridge.calls.channels import UP, Channel, Pickup
-from bridge.calls.model import Order, PickupStatus
+from bridge.calls.channels import RINGING, UP, Channel, Pickup
+from bridge.calls.model import Mode, Order, PickupStatus
 from bridge.calls.picture import Picture
+from bridge.calls.plan import ring_for
 from bridge.grammar import Uniqueid
 
 ANSWERED_ELSEWHERE = 26
@@ -19,6 +20,7 @@ class Outlook(Enum):
     """What is to be done about a pickup now."""
 
     WATCH = "nothing: it may still succeed, or Asterisk ends it by itself"
+    RING = "tell its dialplan which ring to take: another phone rings for the source by now"
     RELEASE = "tell the old leg where to go, before the new phone is bridged in its place"
     DROP = "hang up, a little later, whoever the new phone's connection has left behind"
     TAKEN = "stop the ringing: somebody else has the call"
@@ -48,6 +50,21 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     if source is None:
         return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
     return _while_ringing(picture, pickup, order, source, target)
+
+
+def another_ring(picture: Picture, pickup: Pickup, order: Order) -> Uniqueid | None:
+    """A phone that rings for the waiting source, where the one that the pickup is to take does not ring any more.
+
+    Whoever is rung while the source is taken would be left with a missed call, and a queue's books with a caller who
+    gave up.
+    """
+    channels = picture.board.channels
+    source, told = channels.get(order.source), channels.get(pickup.ring or "")
+    waits = order.mode is Mode.WAITING or (order.queue and order.target not in channels)
+    if source is None or not waits or (told is not None and told.state == RINGING):
+        return None
+    call = picture.call(pickup.id.call)
+    return ring_for(picture, call, source) if call else None
 
 
 def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid]:
@@ -89,5 +106,5 @@ def _while_ringing(
     if target is None and pickup.cause == ANSWERED_ELSEWHERE:
         return Outlook.TAKEN
     if picture.board.stands(order):
-        return Outlook.WATCH
+        return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
     return Outlook.TAKEN if picture.board.talks_with(source) is not None else Outlook.MOVED

@@ -46,7 +46,7 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             target_channel=ChannelName.parse(target.name),
             mode=mode,
             queue=mode is Mode.RINGING and bool(source.queue),
-            ring=_ring_for(picture, call, target) if mode is Mode.WAITING else None,
+            ring=ring_for(picture, call, target) if mode is Mode.WAITING else None,
         )
     except GrammarError as error:
         raise NotPickable("its channels have names that cannot be passed on safely") from error
@@ -91,15 +91,15 @@ def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:
     return caller
 
 
-def _ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
-    """A phone that a queue rings for who waits there."""
+def ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
+    """A phone that rings for a party which waits: its queue rings agents, or its parking lot the one who parked it."""
     channels = picture.channels_of(call.id)
-    for leg in call.legs if waiting.queue else ():
+    for leg in call.legs:
         channel = picture.board.channels.get(leg.uniqueid)
         if channel is not None and channel.state == RINGING:
             caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
             if caller is waiting:
-                return Uniqueid.parse(channel.uniqueid)
+                return Uniqueid.maybe(channel.uniqueid)
     return None
 
 

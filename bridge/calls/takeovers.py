@@ -49,6 +49,8 @@ class Takeovers:
         self._roll.touch(channel)
         if self.watched:
             self.stir(channel.uniqueid)
+            if caller := self._board.called_by(channel):
+                self.stir(caller.uniqueid)
 
     def stir(self, uniqueid: str) -> None:
         """Mark the pickups that a channel has a part in."""
@@ -103,7 +105,7 @@ class Takeovers:
         order = read_order(told)
         if order is None:
             return
-        pickup.order = order
+        pickup.order, pickup.ring = order, order.ring
         if pickup.status is PickupStatus.CONNECTED:
             self._succeed(pickup, order)
         self._watch(order.source, pickup.id)

@@ -153,7 +153,7 @@ def _forgiven(ours: Leg, theirs: Leg, *, taken_over: bool) -> Iterable[str]:
         yield "pickup"
     if ours.on_hold is not None and (theirs.on_hold is not None or taken_over):
         yield "on_hold"
-    if taken_over and ours.on_hold is not None and theirs.on_hold is None:
+    if taken_over and ours.holder:
         yield "holder"
     if _about(ours.parked, theirs.parked):
         yield "parked"

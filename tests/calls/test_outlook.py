@@ -44,6 +44,13 @@ def forked(story: Story) -> None:
     story.picks_ringing("0003*024", "0003*210")
 
 
+def parked_by_another(story: Story) -> None:
+    story.dials("0003*100", "0003*210")
+    story.answers("0003*210")
+    story.parks("0003*210")
+    story.picks_waiting("0003*024", "0003*100")
+
+
 def nothing(story: Story) -> None:
     del story
 
@@ -63,6 +70,16 @@ def fetched(story: Story) -> None:
 
 def agent_answers(story: Story) -> None:
     story.answers("0003*211")
+
+
+def round_is_over(story: Story) -> None:
+    story.stops_ringing("0003*210")
+    story.stops_ringing("0003*211")
+
+
+def next_round(story: Story) -> None:
+    round_is_over(story)
+    story.calls_agents(story.chan("0003*100"), "0003*211")
 
 
 def transferred(story: Story) -> None:
@@ -98,9 +115,13 @@ def target_transferred(story: Story) -> None:
         (talking, lambda story: story.consults("0003*210", "0003*211"), "MOVED"),
         (parked, caller_leaves, "LEFT"),
         (parked, fetched, "TAKEN"),
+        (parked_by_another, lambda story: story.comes_back(), "RING"),
         (queued, agent_answers, "TAKEN"),
-        (queued, lambda story: story.stops_ringing("0003*210"), "WATCH"),
-        (queued, lambda story: story.declines("0003*210"), "WATCH"),
+        (queued, lambda story: story.stops_ringing("0003*211"), "WATCH"),
+        (queued, lambda story: story.stops_ringing("0003*210"), "RING"),
+        (queued, lambda story: story.declines("0003*210"), "RING"),
+        (queued, round_is_over, "WATCH"),
+        (queued, next_round, "RING"),
         (queued, caller_leaves, "LEFT"),
         (forked, agent_answers, "TAKEN"),
         (forked, lambda story: story.declines("0003*210"), "MOVED"),

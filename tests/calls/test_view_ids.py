@@ -25,7 +25,7 @@ def channel(uniqueid: str, *, view: str | None = None, call: CallId | None = Non
         id_ = PickupId.of(call or CallId.of("1.1"), 1)
         order = Order(
             view=view, taken_from="", send_call_to=Extension("0003*024"), source=Uniqueid("1.1"),
-            target=Uniqueid("1.2"), mode=Mode.RINGING, queue=False, by="", answered=None, since=None, caller="",
+            target=Uniqueid("1.2"), mode=Mode.RINGING, queue=False, ring=None, by="", answered=None, since=None, caller="",
             dialled="",
         )  # fmt: skip
         one.pickup = Pickup(id_, 0.0, order, PickupStatus.CONNECTED)

@@ -42,6 +42,12 @@ async def rings(lab: Lab, phone: str) -> PhoneCall:
     return ringing
 
 
+async def told_whose_ring_to_take(lab: Lab, phone: str) -> None:
+    """Wait until the pickup's dialplan knows of the ring at a phone that rings only since the pickup was asked for."""
+    ring = await uniqueid(lab, phone)
+    await lab.ami.wait_for(lambda event: (event.get("Variable"), event.get("Value")) == ("UAPI_RING", ring))
+
+
 async def talk(lab: Lab, number: str = "0003*210", *, caller: str = "100", callee: str = "210") -> PhoneCall:
     """Let two talk; return the call as the phone that was called has it."""
     ringing = await ring(lab, number, caller=caller, callee=callee)

@@ -19,6 +19,7 @@ from real.states import (
     take,
     talk,
     talks,
+    told_whose_ring_to_take,
     uniqueid,
     view,
     view_of,
@@ -96,6 +97,31 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(
     await lab["024"].hangup()
     await over(lab)
     await talks(lab, caller, "210", "024")
+
+
+async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """While 024 rings his time in the slot is over, and 210, who parked him, is rung: 210 is left no missed call."""
+    await talk(lab)
+    call = await shows(bridge, "0003*210", TALK, "55")
+    legs = {row.extension: row.name for row in await lab.strangers()}
+    await lab.ami.action({
+        "Action": "Park", "Channel": legs["0003*100"], "TimeoutChannel": legs["0003*210"], "Timeout": "3000"
+    })  # fmt: skip
+    await shows(bridge, "0003*210", {"00": "0003*100"}, "5")
+    await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    at_024 = await rings(lab, "024")
+    at_210 = await rings(lab, "210")
+    await told_whose_ring_to_take(lab, "210")
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    assert (await lab["210"].wait_closed(at_210)).elsewhere
+    picked_up = await bridge.call("0003*210")
+    assert picked_up["id"] == call["id"]
+    assert view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
+    await agree(lab, bridge)
+    await lab["024"].hangup()
+    await over(lab)
+    assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
 
 
 async def test_whom_a_parked_party_sends_on_has_the_slot_and_is_taken(lab: Lab, bridge: Bridge) -> None:
