@@ -11,13 +11,18 @@ _MODES = frozenset(mode.value for mode in Mode)
 
 
 def read_order(told: Mapping[str, str]) -> Order | None:
-    """The order in a pickup leg's channel variables; None where they are not ours or not whole."""
-    to, mode = Extension.maybe(told.get("UAPI_TO")), told.get("UAPI_MODE", "")
-    source, target = Uniqueid.maybe(told.get("UAPI_SOURCE")), Uniqueid.maybe(told.get("UAPI_TARGET"))
-    if to is None or source is None or target is None or mode not in _MODES:
+    """The order in a pickup leg's channel variables; None where they are not ours or not whole.
+
+    Asterisk sets an Originate's variables one by one, the last that was sent first (seen on 16.28 and 22.10): who asks
+    meanwhile is told some of them. UAPI_VIEW is sent first, and always, so that where it is set all are.
+    """
+    view, mode = told.get("UAPI_VIEW", ""), told.get("UAPI_MODE", "")
+    to, source = Extension.maybe(told.get("UAPI_TO")), Uniqueid.maybe(told.get("UAPI_SOURCE"))
+    target = Uniqueid.maybe(told.get("UAPI_TARGET"))
+    if not view or to is None or source is None or target is None or mode not in _MODES:
         return None
     return Order(
-        view=told.get("UAPI_VIEW", ""),
+        view=view,
         taken_from=told.get("UAPI_FROM", ""),
         send_call_to=to,
         source=source,

@@ -350,7 +350,7 @@ WHOLE = {
     "change",
     [
         {"UAPI_TO": ""}, {"UAPI_TO": "no phone"}, {"UAPI_MODE": ""}, {"UAPI_MODE": "Ringing"}, {"UAPI_SOURCE": ""},
-        {"UAPI_SOURCE": "a&b"}, {"UAPI_TARGET": ""}, {"UAPI_TARGET": "1.2,x"},
+        {"UAPI_SOURCE": "a&b"}, {"UAPI_TARGET": ""}, {"UAPI_TARGET": "1.2,x"}, {"UAPI_VIEW": ""},
     ],
 )  # fmt: skip
 def test_variables_that_make_no_order(change: dict[str, str]) -> None:

@@ -149,6 +149,20 @@ async def test_a_phone_that_answers_at_once_is_connected_all_the_same(lab: Lab, 
     await lab.wait_together("100", "024")
 
 
+async def test_asterisk_sets_first_what_was_sent_last(lab: Lab, bridge: Bridge) -> None:
+    """Whoever is told of a pickup's view while Asterisk sets its variables is told of all the others, too."""
+    _, call = await rings(lab, bridge)
+    await bridge.pick_up("0003*210", call["id"], "0003*024")
+    await lab.ami.wait_for(lambda event: event.get("Variable") == "UAPI_VIEW")
+    told = [
+        event["Variable"]
+        for event in lab.ami.events
+        if event["Event"] == "VarSet" and event["Variable"].startswith("UAPI_")
+    ]
+    assert len(told) > 5
+    assert told[-3:] == ["UAPI_TO", "UAPI_FROM", "UAPI_VIEW"]
+
+
 # ------------------------------------------------------------------ the ways to ring
 
 
