@@ -1,8 +1,9 @@
 """The use case: find the leg, ask Asterisk once, follow what becomes of it.
 
 Asterisk does the pickup. The bridge makes one Originate, whose ChannelId is a function of the call, so that Asterisk
-itself refuses a second one; everything else here is watching, and three small courtesies: a ring that can no longer
-succeed is stopped, an old leg is told where to go, and an old leg that still lives is hung up.
+itself refuses a second one; everything else here is watching, and some small courtesies: a ring that can no longer
+succeed is stopped, an old leg is told where to go, one that still lives is hung up, and a ring that reaches a waiting
+caller only later is taken with him.
 """
 
 import asyncio
@@ -209,8 +210,10 @@ class Pickups:
                 attempt.failed = True
                 self._wake()
 
-    def on_state(self, _: LinkState) -> None:
+    def on_state(self, state: LinkState) -> None:
         """The link came up or went down: whoever waits has to know."""
+        if not state.up:
+            self._picture.board.unwatched()
         self._wake()
 
     def drain(self, seconds: float) -> None:
@@ -264,7 +267,7 @@ class Pickups:
             case Outlook.RING:
                 if ring := another_ring(self._picture, pickup, pickup.order):
                     pickup.ring = ring
-                    self._spawn(self._quietly(self._pbx.setvar(pickup.id, "UAPI_RING", ring)))
+                    self._spawn(self._name_ring(pickup, ring))
             case Outlook.RELEASE:
                 pickup.released = True
                 value = f"{self._context},gone,1"
@@ -286,6 +289,11 @@ class Pickups:
             if self._known(pickup) or not self._pbx.state.up:
                 return
             await asyncio.sleep(pause)
+
+    async def _name_ring(self, pickup: Pickup, ring: Uniqueid) -> None:
+        """Tell a pickup's dialplan which ring to take; where that fails, once more when there is cause to."""
+        if not await self._quietly(self._pbx.setvar(pickup.id, "UAPI_RING", ring)) and pickup.ring == ring:
+            pickup.ring = None
 
     async def _drop(self, pickup: Pickup, order: Order) -> None:
         """Hang up whom the new phone's connection has left behind.
@@ -588,10 +596,10 @@ class Pickups:
         leg, call = planned.leg, planned.call
         answered = leg.answered if planned.mode is Mode.TALKING else call.answered
         source = next((each for each in call.legs if each.uniqueid == planned.source), None)
-        exports = planned.mode is Mode.TALKING and has_export(self._pbx.state.asterisk)
+        exports = planned.mode is not Mode.WAITING and has_export(self._pbx.state.asterisk)
         since = f"{source.answered or 0:.6f}" if source and source.status == "5" else ""
         variables = {
-            "UAPI_VIEW": leg.view,
+            "UAPI_VIEW": leg.view,  # the first, see read_order
             "UAPI_FROM": Number.maybe(leg.number) or "",
             "UAPI_TO": request.send_call_to,
             "UAPI_SOURCE": planned.source,

@@ -110,9 +110,10 @@ async def test_what_is_sent() -> None:
     assert order.variables == {
         "UAPI_VIEW": "01", "UAPI_FROM": "0003*210", "UAPI_TO": "0003*024", "UAPI_SOURCE": "1795465922.0",
         "UAPI_TARGET": "1795465922.1", "UAPI_LEG": "PJSIP/0003*210-00000002", "UAPI_MODE": "ringing",
-        "UAPI_BY": by,
+        "UAPI_EXPORT": "1", "UAPI_BY": by,
         "UAPI_CALLER": "0003*100", "UAPI_DIALLED": "0003*210",
     }  # fmt: skip
+    assert next(iter(order.variables)) == "UAPI_VIEW", "the first that is sent is the last that is set"
 
 
 async def test_what_is_sent_for_a_talk() -> None:
@@ -220,6 +221,8 @@ async def test_few_questions() -> None:
         ("talking", "01", True),
         ("parked", "00", True),
         ("ringing after a transfer", "02", True),
+        ("ringing, as another's successor", "01", True),
+        ("ringing, and the link was lost meanwhile", "01", True),
     ],
 )
 async def test_with_whom_the_source_is(state: str, view: str, *, asked: bool) -> None:
@@ -241,6 +244,11 @@ async def test_with_whom_the_source_is(state: str, view: str, *, asked: bool) ->
     if state.endswith("alone"):
         story.on_event = floor._tell
         bridge.resyncs()
+    if state.endswith("successor"):
+        story.say("Rename", story.chan("0003*100").headers(), Newname="PJSIP/0003*100-00000009")
+    if state.endswith("meanwhile"):
+        bridge.link(up=False)
+        bridge.link(up=True)
     await bridge.picks_up(view, caller_id=CallerId("", Number("1")))
     assert bridge.did("getvar") == (
         [("getvar", "BRIDGEPEER", bridge.did()[0][1].variables["UAPI_SOURCE"])] * asked
@@ -248,11 +256,11 @@ async def test_with_whom_the_source_is(state: str, view: str, *, asked: bool) ->
 
 
 async def test_asterisk_tells_the_old_leg_of_a_talk_where_to_go() -> None:
-    """The dialplan is told where it can do that by itself."""
-    floor = talking()
-    (bridge,) = floor.bridges
-    await bridge.picks_up()
-    assert floor.rung[0].variables["UAPI_EXPORT"] == "1"
+    """The dialplan is told where it can do that by itself: for whoever talks, or may have answered by then."""
+    for floor, exports in ((talking(), True), (ringing(), True), (parked(), False)):
+        (bridge,) = floor.bridges
+        await bridge.picks_up("01" if exports else "00")
+        assert (floor.rung[0].variables.get("UAPI_EXPORT") == "1") is exports
 
     floor = talking()
     (bridge,) = floor.bridges
@@ -480,6 +488,27 @@ async def test_a_phone_that_is_rung_for_the_waiting_caller_meanwhile() -> None:
     floor.story.stops_ringing("0003*211")
     await floor.settles()
     assert len(bridge.did("setvar")) == 1
+
+
+async def test_a_ring_that_could_not_be_told_of() -> None:
+    """It is told again at the next thing that happens to it."""
+    floor = Floor()
+    waiting = floor.story.queues("0003*100", "support")
+    (bridge,) = floor.bridges
+    await bridge.picks_up("00")
+    bridge.fails["setvar"] = NoAnswer("Asterisk has not answered")
+    floor.story.calls_agents(waiting, "0003*210")
+    agent = floor.story.ringing("0003*210")
+    await floor.settles()
+    del bridge.fails["setvar"]
+    floor.story.caller_id(agent, "0003*210", "Ext 210")
+    await floor.settles()
+    told = ("setvar", floor.rung[0].uniqueid, "UAPI_RING", agent.uniqueid)
+    assert bridge.did("setvar")[-1] == told
+    floor.story.caller_id(agent, "0003*210", "Extension 210")
+    before = len(bridge.did("setvar"))
+    await floor.settles()
+    assert len(bridge.did("setvar")) == before
 
 
 async def test_released_before_it_is_dropped() -> None:

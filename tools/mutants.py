@@ -43,6 +43,13 @@ MUTANTS = (
         ("tests/real/test_guards.py::test_who_was_fetched_meanwhile_stays_with_his_fetcher",),
     ),
     Mutant(
+        "dialplan-guard-of-a-talk",
+        "asterisk-conf/extensions.d/uapi.conf",
+        'GotoIf($["${UAPI_NOW}" = "${UAPI_LEG}"]?release)',
+        "Goto(release)",
+        ("tests/real/test_guards.py::test_who_talks_to_somebody_else_by_now_stays_with_him",),
+    ),
+    Mutant(
         "channel-id-lock",
         "bridge/calls/plan.py",
         "pickup=PickupId.of(call.id, 1 + max(numbers, default=0)),",

@@ -35,7 +35,7 @@ def originate_runs_code(version: str) -> bool:
 def has_export(version: str) -> bool:
     """Whether the dialplan has the function EXPORT, which sets a variable of another channel.
 
-    Since 16.30, 18.16, 19.8 and 20.1 (Asterisk's documentation of EXPORT); of the certified branches since 20.7.
+    Since 16.30, 18.16, 19.8 and 20.1 (Asterisk's documentation of EXPORT).
 
     Args:
         version: as CoreSettings tells it, such as ``22.10.1``; one that cannot be read counts as too old.

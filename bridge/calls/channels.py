@@ -109,7 +109,7 @@ class Channel:
     answered: float | None = None
     bridge: Bridge | None = None
     unbridged: bool = False
-    """Seen from its birth on, and in no bridge since: nobody is its BRIDGEPEER, or was."""
+    """Known to have been in no bridge since its birth: nobody is its BRIDGEPEER, or was."""
     dialler: str = ""
     hold: Hold | None = None
     """Whom this phone has on hold."""
@@ -212,6 +212,11 @@ class Board:
             bridge.members.pop(channel.uniqueid, None)
             if not bridge.members:
                 self.bridges.pop(bridge.uniqueid, None)
+
+    def unwatched(self) -> None:
+        """Events were missed: who was with somebody meanwhile, and is with nobody now, cannot be told."""
+        for channel in self.channels.values():
+            channel.unbridged = False
 
     def other_half(self, channel: Channel) -> Channel | None:
         """The other end of a Local pair: the two names differ in their last digit alone."""

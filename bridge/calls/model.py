@@ -137,7 +137,7 @@ class Plan:
     pickup: PickupId
     source: Uniqueid
     unbridged: bool
-    """Whether the source was never bridged with anybody, as far back as its birth."""
+    """Whether the source is known to have been bridged with nobody since its birth."""
     target: Uniqueid
     target_channel: ChannelName
     mode: Mode

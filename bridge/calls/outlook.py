@@ -61,7 +61,7 @@ def another_ring(picture: Picture, pickup: Pickup, order: Order) -> Uniqueid | N
     channels = picture.board.channels
     source, told = channels.get(order.source), channels.get(pickup.ring or "")
     waits = order.mode is Mode.WAITING or (order.queue and order.target not in channels)
-    if source is None or not waits or (told is not None and told.state == RINGING):
+    if source is None or not waits or (told is not None and told.state in (RINGING, UP)):
         return None
     call = picture.call(pickup.id.call)
     return ring_for(picture, call, source) if call else None

@@ -198,7 +198,13 @@ async def test_what_asterisk_answers_is_checked_before_it_goes_back(answer: str)
     pbx = Pbx()
     one_line = answer.replace("\r", "").replace("\n", "")
     async with inside(pbx) as service:
-        await service.said(_ringing())
+        await service.said(
+            _ringing(),
+            _said(
+                "Rename",
+                {"Uniqueid": CALLER, "Channel": "PJSIP/trunk-00000070", "Newname": "PJSIP/trunk-00000072"},
+            ),
+        )
         answers = pbx.answers["Getvar"]
 
         def getvar(heard: dict[str, list[str]]) -> Any:
@@ -210,6 +216,7 @@ async def test_what_asterisk_answers_is_checked_before_it_goes_back(answer: str)
         pbx.answers["Getvar"] = getvar
         pbx.forget()
         assert (await service.put(PICKUP, CALL)).status_code == 202
+        assert "BRIDGEPEER" in [asked["Variable"][0] for asked in pbx.of("Getvar")]
         order = pbx.of("Originate")[0]
         assert order["CallerID"] == ["<0003*024>"]
         peers = [text for text in order["Variable"] if text.startswith("UAPI_PEER=")]

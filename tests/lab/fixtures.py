@@ -29,6 +29,7 @@ __all__ = [
     "pytest_runtest_logreport",
     "pytest_runtest_setup",
     "pytest_terminal_summary",
+    "unwatched",
 ]
 
 VERSION = int(os.environ.get("LAB_ASTERISK", "22"))
@@ -138,6 +139,14 @@ async def bridge(office: Lab) -> AsyncIterator[Bridge]:
     """A bridge on the shared lab; a test that stops or slows it makes its own by ``new_bridge``."""
     async with Bridge(office.asterisk.ami) as bridge:
         yield bridge
+
+
+@pytest.fixture
+async def unwatched(bridge: Bridge) -> AsyncIterator[None]:
+    """No bridge watches the shared lab but those that the test starts: Asterisk is left alone where they are killed."""
+    await bridge.stop()
+    yield
+    await bridge.start()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import httpx2
 
@@ -16,7 +16,7 @@ from lab import Bridge, Lab, PhoneCall, until
 from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
 from lab.sip import SIP_USER, SipUser
-from matrix.states import CALLED, CALLER, TAKER, Scene
+from matrix.states import CALLED, CALLER, TAKER, THIRD, Scene
 from real.states import asks
 
 UNREGISTERED = "0003*102"
@@ -57,6 +57,8 @@ class Play:
     scene: Scene
     verdict: Verdict = field(default_factory=Verdict)
     machine: Pace = field(default_factory=pace)
+    declined: PhoneCall | None = None
+    """The ring that its phone has declined by itself."""
 
     def ask(self, *, to: str = TAKER, ring: float = 20, wait: float = 30) -> "asyncio.Task[httpx2.Response]":
         """PUT the PickUp and wait for its outcome in the background."""
@@ -130,16 +132,21 @@ class Play:
         except TimeoutError as late:
             verdict.people(str(late))
         await self.nobody_is_left(TAKER, scene.source)
-        if scene.ring:
-            await self.lab[scene.target].wait_closed(scene.ring, timeout=20)
-            if scene.ring.established == 0:
-                verdict.people(f"{scene.target} shows a missed call", unless=scene.ring.elsewhere)
+        await self.told_elsewhere()
         body = response.json() if response.status_code == 200 else {}
         views = {view["extension"] for view in body.get("phoneCallView", ())}
         verdict.answer(
             f"connected, and the API said {response.status_code} {response.text[:300]}",
             unless=response.status_code == 200 and body["id"] == scene.call and TAKER in views,
         )
+
+    async def told_elsewhere(self) -> None:
+        """Every other phone that rang for the caller and was not answered is told that somebody else did."""
+        for extension in (CALLED, THIRD):
+            for ring in self.lab[extension].rings:
+                await self.lab[extension].wait_closed(ring, timeout=20)
+                missed = ring.established == 0 and not ring.elsewhere and ring is not self.declined
+                self.verdict.people(f"{extension} shows a missed call", unless=not missed)
 
     async def nobody_is_left(self, *those: str) -> None:
         """Nobody sits alone in a bridge, and nobody fell into the voicemail."""
@@ -244,6 +251,7 @@ async def source_leaves(play: Play) -> None:
     await play.lab[play.scene.source].hangup()
     await play.stopped(ring, await play.hung_up(play.scene.source, mark), 16)
     play.says(await asked, 204)
+    await play.nobody_is_left()
 
 
 async def target_leaves(play: Play) -> None:
@@ -254,11 +262,11 @@ async def target_leaves(play: Play) -> None:
     mark = len(play.lab.ami.events)
     if scene.ring:
         await phone.decline(scene.ring)
+        play.declined = scene.ring
     else:
         await phone.hangup()
     if scene.queue:
         await play.lab[TAKER].accept(ring)
-        play.scene = replace(scene, ring=None)
         await play.taken(await asked)
         return
     await play.stopped(ring, await play.hung_up(scene.target, mark), 16)
@@ -266,6 +274,7 @@ async def target_leaves(play: Play) -> None:
         play.says(await asked, 409, "pc_pickup_conflict")
     else:
         play.says(await asked, 204)
+        await play.nobody_is_left()
 
 
 async def target_answers(play: Play) -> None:
@@ -325,6 +334,8 @@ async def bridge_dies(play: Play) -> None:
             await play.together(TAKER, scene.source)
         except TimeoutError as late:
             play.verdict.people(str(late))
+        await play.nobody_is_left(TAKER, scene.source)
+        await play.told_elsewhere()
     finally:
         await bridge.start()
     listed = await bridge.get("@me", scene.uri, scene.call)

@@ -7,7 +7,7 @@ from typing import Any
 from lab import Bridge, Lab, PhoneCall, until
 from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, SUPPORT, VIA_LOCAL_N
 
-CALLER, CALLED, TAKER = "0003*100", "0003*210", "0003*024"
+CALLER, CALLED, TAKER, THIRD = "0003*100", "0003*210", "0003*024", "0003*211"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,39 @@ async def held_by_source(lab: Lab, bridge: Bridge) -> Scene:
     return Scene("held by source", "talks", CALLED, call["id"], "01", CALLER, CALLED)
 
 
+async def held_by_both(lab: Lab, bridge: Bridge) -> Scene:
+    """Each has the other on hold."""
+    call = await _talks(lab, bridge)
+    await lab[CALLED].hold()
+    await lab[CALLER].hold()
+    return Scene("held by both", "talks", CALLED, call["id"], "01", CALLER, CALLED)
+
+
+async def transferred(lab: Lab, bridge: Bridge) -> Scene:
+    """210 has sent the caller on to 211 without asking, and they talk."""
+    await _talks(lab, bridge)
+    await lab[CALLED].transfer(THIRD)
+    await lab[THIRD].accept(await lab[THIRD].wait_for_ring())
+    return await _at_third(lab, bridge, "transferred")
+
+
+async def taken_over(lab: Lab, bridge: Bridge) -> Scene:
+    """211 has picked the caller up, and they talk."""
+    call = await _talks(lab, bridge)
+    lab[THIRD].on_ring("accept")
+    picked_up = await bridge.pick_up(CALLED, call["id"], THIRD, view="01", wait=20)
+    lab[THIRD].on_ring("")
+    assert picked_up.status_code == 200, picked_up.text
+    return await _at_third(lab, bridge, "picked up before")
+
+
+async def _at_third(lab: Lab, bridge: Bridge, state: str) -> Scene:
+    await lab.wait_together(CALLER, THIRD)
+    await lab[CALLED].wait_closed()
+    call = await _listed(bridge, THIRD, "5", views=2)
+    return Scene(state, "talks", THIRD, call["id"], _view(call, THIRD), CALLER, THIRD)
+
+
 async def parked(lab: Lab, bridge: Bridge) -> Scene:
     """The caller parked himself."""
     await lab[CALLER].dial(PARK_ME)
@@ -182,6 +215,9 @@ STATES: tuple[State, ...] = (
     talking_caller,
     held,
     held_by_source,
+    held_by_both,
+    transferred,
+    taken_over,
     parked,
     parked_by_transfer,
     queued,

@@ -31,6 +31,7 @@ async def rung(lab: Lab, bridge: Bridge, scene: Scene) -> PhoneCall:
     return await lab["024"].wait_for_ring()
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_killed_before_the_originate_arrived(
     lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
 ) -> None:
@@ -39,7 +40,9 @@ async def test_killed_before_the_originate_arrived(
     bridge = await new_bridge(proxy.login)
     scene = await ringing(lab, bridge)
     proxy.hold(to_asterisk=True)
-    asked = asyncio.ensure_future(bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view))
+    asked = asyncio.ensure_future(
+        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, caller_id="John Doe <42420042>")
+    )
     await asyncio.sleep(0.1)  # there is no event for bytes that do not arrive
     await bridge.kill()
     await asyncio.gather(asked, return_exceptions=True)
@@ -54,6 +57,7 @@ async def test_killed_before_the_originate_arrived(
     await lab.wait_together("024", "100")
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_killed_before_the_answer_to_the_originate(
     lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
 ) -> None:
@@ -94,6 +98,7 @@ class _DeafAfterOriginate(list[Message]):
             self._proxy.hold(from_asterisk=True)
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBridge) -> None:
     """Killed while 024 rings and started again: the caller hangs up, and 024 falls silent."""
     bridge = await new_bridge()
@@ -110,6 +115,7 @@ async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBrid
     assert ring.established == 0
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
     """Killed in the moment in which 024 answers: Asterisk connects it, and the old phone is free."""
     for state in (ringing, talking, parked):
@@ -120,9 +126,32 @@ async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
         await asyncio.gather(lab["024"].accept(ring), bridge.kill())
 
         await lab.wait_together("024", "100")
+        await bridge.start()
+        shown = await _view(bridge, scene.uri, scene.call, scene.view)
+        assert shown["pickUp"]["status"] == "connected"
+        await bridge.close()
         await lab.reset()
 
 
+@pytest.mark.usefixtures("unwatched")
+async def test_dead_when_the_caller_leaves(lab: Lab, new_bridge: NewBridge) -> None:
+    """Nobody stops 024's ring: it answers for a caller who is gone, and is let go at once."""
+    for state in (ringing, talking, parked, queued):
+        bridge = await new_bridge()
+        scene = await state(lab, bridge)
+        ring = await rung(lab, bridge, scene)
+        await bridge.kill()
+        await lab["100"].hangup()
+        await until(lambda: _left(lab, "0003*024"), "024 alone is left")
+
+        await lab["024"].command("accept", ring.id, check=False)
+
+        await lab["024"].wait_closed(ring, timeout=5)
+        await bridge.close()
+        await lab.reset()
+
+
+@pytest.mark.usefixtures("unwatched")
 async def test_a_dead_bridge_leaves_a_talk_to_asterisk(lab: Lab, new_bridge: NewBridge) -> None:
     """Who called with Dial's option g is let go without it, and not sent on into the voicemail.
 
@@ -161,6 +190,11 @@ def _of_024(name: str, event: Message) -> bool:
     )
 
 
+async def _left(lab: Lab, extension: str) -> bool:
+    return {row.extension for row in await lab.strangers()} == {extension}
+
+
+@pytest.mark.usefixtures("unwatched")
 async def test_the_link_of_the_put_outlives_the_bridge(lab: Lab, new_bridge: NewBridge) -> None:
     """After kill -9 and restart, `link.self` of the PUT's reply finds the call, connected, with the same ids."""
     bridge = await new_bridge()
@@ -214,6 +248,7 @@ def _without_links(entries: Any) -> Any:
     return [{key: value for key, value in entry.items() if not key.startswith("link")} for entry in entries]
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_sigterm_answers_those_who_wait_and_leaves_the_pickups_alone(
     lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
 ) -> None:
@@ -251,6 +286,7 @@ async def _refused(bridge: Bridge, extension: str, call: str) -> str:
     return await until(tried, "new requests are refused", timeout=20)
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_calls_that_ended_meanwhile_are_no_ghosts(lab: Lab, new_bridge: NewBridge) -> None:
     """What was hung up while no bridge ran is not listed by the next."""
     bridge = await new_bridge()

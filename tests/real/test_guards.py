@@ -6,14 +6,16 @@ import pytest
 
 from lab import Bridge, Lab
 from lab.fixtures import NewBridge
-from lab.numbers import PARK_ME
+from lab.numbers import DIAL_G, ECHO, PARK_ME
 from lab.service import JANE
 from matrix.ends import Play, source_leaves
 from matrix.states import parked, ringing, talking
+from real.states import TALK, shows, talk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
+@pytest.mark.usefixtures("unwatched")
 async def test_who_was_fetched_meanwhile_stays_with_his_fetcher(lab: Lab, new_bridge: NewBridge) -> None:
     """A parked caller is fetched by dialling the slot while 024 rings and no bridge watches: 024's answer is in vain."""
     bridge = await new_bridge()
@@ -30,6 +32,30 @@ async def test_who_was_fetched_meanwhile_stays_with_his_fetcher(lab: Lab, new_br
 
     await lab["024"].wait_closed(ring)
     await lab.wait_together("025", "100")
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_who_talks_to_somebody_else_by_now_stays_with_him(lab: Lab, new_bridge: NewBridge) -> None:
+    """100's end of a talk is to go to 024; 210 is given to 101 while no bridge watches: 024's answer is in vain."""
+    bridge = await new_bridge()
+    await talk(lab, DIAL_G)
+    call = await shows(bridge, "0003*100", TALK, "55")
+    assert (await bridge.pick_up("0003*100", call["id"], "0003*024", view="00")).status_code == 202
+    ring = await lab["024"].wait_for_ring()
+    await bridge.kill()
+    await lab["101"].dial(ECHO)
+    await lab.wait_waiting("101", "Echo")
+    names = {row.extension: row.name for row in await lab.strangers()}
+    await lab.ami.action(
+        {"Action": "Bridge", "Channel1": names["0003*210"], "Channel2": names["0003*101"], "Tone": "no"}
+    )
+    await lab.wait_together("101", "210")
+    await lab.wait_waiting("100", "Playback")
+
+    await lab["024"].command("accept", ring.id, check=False)
+
+    await lab["024"].wait_closed(ring)
+    await lab.wait_together("101", "210")
 
 
 async def test_two_bridges_and_two_phones_make_one_ring(

@@ -113,6 +113,7 @@ def _order(pickup: Pickup) -> dict[str, str]:
         "UAPI_TARGET": order.target,
         "UAPI_MODE": order.mode.value,
         "UAPI_QUEUE": "1" if order.queue else "",
+        "UAPI_RING": order.ring or "",
         "UAPI_BY": order.by,
         "UAPI_ANSWERED": f"{order.answered:.6f}" if order.answered else "",
         "UAPI_SINCE": f"{order.since:.6f}" if order.since else "",
