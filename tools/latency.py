@@ -68,9 +68,15 @@ def put_request(port: int, call: str, view: str) -> bytes:
             "callerId": _CALLER_ID,
         }
     )
+    return _request(
+        "PUT", port, call, f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+
+
+def _request(method: str, port: int, call: str, rest: str = "\r\n") -> bytes:
     return (
-        f"PUT /uapi/phoneCalls/@me/0003*210/{call} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-        f"Authorization: Bearer {JOHN}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"{method} /uapi/phoneCalls/@me/0003*210/{call} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {JOHN}\r\n{rest}"
     ).encode()
 
 
@@ -81,10 +87,11 @@ async def measure(rounds: int) -> dict[str, list[float]]:
         rounds: How many of each.
 
     Returns:
-        Seconds: of a PUT until the phone rings (``put``), of a PUT until its 202 (``accepted``), and of a bare
-        Originate until the phone rings (``originate``).
+        Seconds: of a PUT until the phone rings (``put``), of a PUT until its 202 (``accepted``), of a bare Originate
+        until the phone rings (``originate``), and of a GET of that call until its reply (``get``): what any request
+        costs a service that has been idle meanwhile.
     """
-    times: dict[str, list[float]] = {"put": [], "accepted": [], "originate": []}
+    times: dict[str, list[float]] = {"put": [], "accepted": [], "originate": [], "get": []}
     async with (
         Lab(phones=_PHONES, extensions=_LONG, company=False) as lab,
         Bridge(lab.asterisk.ami) as bridge,
@@ -94,29 +101,33 @@ async def measure(rounds: int) -> dict[str, list[float]]:
         ami = await Plain.to_ami(login)
         http = Plain(*await asyncio.open_connection("127.0.0.1", bridge.port))
         for first in range(0, rounds, _PAIRS_OF_A_CALL):
-            put = partial(_put, http, await _ringing(lab, bridge))
+            call, view = await _ringing(lab, bridge)
+            put = partial(_ask, http, put_request(bridge.port, call, view), 202)
+            get = partial(_ask, http, _request("GET", bridge.port, call), 200)
             # The first of each warms up.
             pairs = min(_PAIRS_OF_A_CALL, rounds - first) + (first == 0)
-            await _pairs(lab, times, pairs, partial(_originate, ami), put)
+            await _pairs(lab, times, pairs, partial(_originate, ami), put, get)
             await lab["100"].hangup()
             await until(lambda: _channels(lab, 0), "the call is over")
     return {name: values[1:] for name, values in times.items()}
 
 
 Ask = Callable[[], Coroutine[None, None, tuple[float, float]]]
-"""Asks for a ring; when that was sent, and when it was answered."""
+"""Asks for something; when that was sent, and when it was answered."""
 
 
-async def _ringing(lab: Lab, bridge: Bridge) -> bytes:
-    """Let 210 ring; the request that sends that call to 024."""
+async def _ringing(lab: Lab, bridge: Bridge) -> tuple[str, str]:
+    """Let 210 ring; that call's id, and 210's view of it."""
     await lab["100"].dial("0003*999")
     await lab["210"].wait_for_ring()
     call = await bridge.seen("0003*210")
     view = next(one["id"] for one in call["phoneCallView"] if one["extension"] == "0003*210")
-    return put_request(bridge.port, call["id"], view)
+    return call["id"], view
 
 
-async def _pairs(lab: Lab, times: dict[str, list[float]], pairs: int, originate: Ask, put: Ask) -> None:
+async def _pairs(
+    lab: Lab, times: dict[str, list[float]], pairs: int, originate: Ask, put: Ask, get: Ask
+) -> None:
     """Have 024 rung by one and by the other, in turns."""
     for name, ring in (("put", put), ("originate", originate)) * pairs:
         began = asyncio.create_task(ring())
@@ -127,6 +138,9 @@ async def _pairs(lab: Lab, times: dict[str, list[float]], pairs: int, originate:
             times["accepted"].append(answered - sent)
         await lab["024"].decline(rung)
         await until(lambda: _channels(lab, 2), "the new phone's channel is gone", every=0.005)
+        if name == "originate":
+            sent, answered = await get()
+            times["get"].append(answered - sent)
 
 
 async def _originate(ami: Plain) -> tuple[float, float]:
@@ -134,10 +148,10 @@ async def _originate(ami: Plain) -> tuple[float, float]:
     return sent, time.monotonic()
 
 
-async def _put(http: Plain, request: bytes) -> tuple[float, float]:
+async def _ask(http: Plain, request: bytes, status: int) -> tuple[float, float]:
     sent, head = await http.ask(request)
     answered = time.monotonic()
-    assert head.startswith(b"HTTP/1.1 202 "), head
+    assert head.startswith(f"HTTP/1.1 {status} ".encode()), head
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     await http.reader.readexactly(int(length.partition(b":")[2]))
     return sent, answered
@@ -154,6 +168,7 @@ def report(times: dict[str, list[float]]) -> str:
         ("put", "PUT until the phone rings"),
         ("originate", "Originate until it rings"),
         ("accepted", "PUT until 202"),
+        ("get", "GET until its reply"),
     ):
         values = sorted(1000 * value for value in times[name])
         figures = statistics.median(values), values[min(len(values) - 1, int(0.99 * len(values)))], values[-1]

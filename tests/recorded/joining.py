@@ -134,7 +134,9 @@ def _comparable(call: Call) -> Call:
             leg,
             ringing=_whether(leg.ringing),
             answered=_whether(leg.answered),
-            on_hold=_whether(leg.on_hold),
+            # Asterisk has no trace of a hold by who stayed when the other end was taken over (README, Limits).
+            on_hold=None if successors else _whether(leg.on_hold),
+            holder=leg.holder and not successors,
             parked=_whether(leg.parked),
             pickup=leg.pickup if _lasts(leg.pickup, successors) else None,
         )

@@ -31,6 +31,7 @@ from lab.numbers import (
     VIA_LOCAL_N,
 )
 from lab.service import GLOBAL
+from lab.sip import SipUser
 
 PAUSE = 0.7
 """Seconds between two things that people do: more than a moment of the story (recorded.telling.MOMENT)."""
@@ -118,11 +119,12 @@ class Stage:
 
     async def picks_up(self, extension: str, to: str, *, view_of: str = "", **options: Any) -> None:
         """The API is asked to take the call at an extension, and the new phone rings."""
-        await self._ask(extension, to, view_of or extension, **options)
+        await self.asks(extension, to, view_of or extension, **options)
         await self.lab[to].wait_for_ring()
         await self.pause()
 
-    async def _ask(self, extension: str, to: str, view_of: str, **options: Any) -> None:
+    async def asks(self, extension: str, to: str, view_of: str, **options: Any) -> None:
+        """The API is asked, and says that the new phone rings."""
         call = await self.bridge.call(f"0003*{extension}", user="@owner", token=GLOBAL)
         view = next(view["id"] for view in call["phoneCallView"] if view["extension"] == f"0003*{view_of}")
         answer = await self.bridge.pick_up(
@@ -141,6 +143,9 @@ class Stage:
         await self._begin()
         await self.pause()
 
+
+FORK = "[internal]\nexten => 0003*881,1,Dial(PJSIP/0003*103&PJSIP/0003*210,30)\n"
+"""A number that rings at 103, a SIP user without a phone, and at 210."""
 
 DIAL_BOTH = "[internal]\nexten => 0003*880,1,Dial(PJSIP/0003*210,30,G(voicemail^s^1))\n"
 """A number that sends both ends on once the called one has answered."""
@@ -266,6 +271,15 @@ async def _(on: Stage) -> None:
     await on.declines("210")
     await on.answers("211")
     await on.hangs_up("211")
+
+
+@scenario("ringing/of two forks one is busy", extensions=FORK)
+async def _(on: Stage) -> None:
+    async with SipUser(on.lab.asterisk) as busy:
+        busy.refusal = "486 Busy Here"
+        await on.dials("100", "0003*881", "210")
+        await on.answers("210")
+        await on.hangs_up("100")
 
 
 @scenario("ringing/the caller leaves two forks")
@@ -419,6 +433,21 @@ async def _(on: Stage) -> None:
     await on.declines("024")
     await on.pause(1.5)
     await on.hangs_up("100")
+
+
+@scenario("talking/transferred by a phone that has two calls")
+async def _(on: Stage) -> None:
+    async with SipUser(on.lab.asterisk) as phone:
+        await on.lab["100"].dial(phone.extension)
+        first = await phone.wait_call()
+        await on.pause()
+        on.lab["211"].on_ring("accept")
+        second = await phone.call("0003*211")
+        await on.pause()
+        await phone.refer(first, second)
+        await on.lab.wait_together("100", "211")
+        await on.pause()
+        await on.hangs_up("211")
 
 
 async def _consult(on: Stage) -> None:
@@ -592,6 +621,16 @@ async def _(on: Stage) -> None:
     await on.hangs_up("024")
 
 
+@scenario("pickup/a second call at a busy phone")
+async def _(on: Stage) -> None:
+    await on.talk("101", "210")
+    await on.dials("100", "0003*210", "210")
+    await on.picks_up("100", "024", view_of="210")
+    await on.answers("024")
+    await on.hangs_up("101")
+    await on.hangs_up("100")
+
+
 @scenario("pickup/rung by a queue")
 async def _(on: Stage) -> None:
     await on.dials("100", SUPPORT, "210", "211")
@@ -607,6 +646,14 @@ async def _(on: Stage) -> None:
     await on.picks_up("901", "024", view_of="100")
     await on.answers("024")
     await on.pause(1)
+    await on.hangs_up("024")
+
+
+@scenario("pickup/waiting in a queue that rings all")
+async def _(on: Stage) -> None:
+    await on.dials("100", SUPPORT, "210", "211")
+    await on.picks_up("900", "024", view_of="100")
+    await on.answers("024")
     await on.hangs_up("024")
 
 
@@ -631,6 +678,50 @@ async def _(on: Stage) -> None:
     await on.talk()
     await on.holds("210")
     await on.picks_up("210", "024")
+    await on.answers("024")
+    await on.hangs_up("024")
+
+
+@scenario("pickup/held by the other")
+async def _(on: Stage) -> None:
+    await on.talk()
+    await on.holds("100")
+    await on.picks_up("210", "024")
+    await on.answers("024")
+    await on.resumes("100")
+    await on.hangs_up("024")
+
+
+@scenario("pickup/after a transfer")
+async def _(on: Stage) -> None:
+    await on.talk()
+    await on.transfers("210", "0003*211", "211")
+    await on.answers("211")
+    await on.picks_up("211", "024")
+    await on.answers("024")
+    await on.hangs_up("100")
+
+
+@scenario("pickup/parks himself")
+async def _(on: Stage) -> None:
+    await on.dials("100", PARK_ME)
+    await on.waits_in("100", "Park")
+    await on.picks_up("100", "024")
+    await on.answers("024")
+    await on.hangs_up("024")
+
+
+@scenario(
+    "pickup/parked, and back at who parked him",
+    options={("res_parking.conf", "default", "parkingtime"): "4"},
+    company=False,
+)
+async def _(on: Stage) -> None:
+    await on.talk()
+    await on.transfers("210", PARKING)
+    await on.is_quiet("210")
+    await on.picks_up("210", "024", view_of="100")
+    await on.rings("210")
     await on.answers("024")
     await on.hangs_up("024")
 
@@ -672,6 +763,18 @@ async def _(on: Stage) -> None:
     await on.picks_up("210", "025")
     await on.answers("025")
     await on.hangs_up("100")
+
+
+@scenario("pickup/refused, then by another")
+async def _(on: Stage) -> None:
+    async with SipUser(on.lab.asterisk) as refusing:
+        refusing.refusal = "603 Decline"
+        await on.dials("100", "0003*210", "210")
+        await on.asks("210", "103", "210")
+        await on.pause()
+        await on.picks_up("210", "025")
+        await on.answers("025")
+        await on.hangs_up("100")
 
 
 @scenario("pickup/the caller leaves while the new phone rings")
@@ -767,13 +870,28 @@ async def _(on: Stage) -> None:
     await on.hangs_up("024")
 
 
+@scenario("connecting/three calls of two, one among the other")
+async def _(on: Stage) -> None:
+    pairs = (("100", "210"), ("101", "211"), ("102", "024"))
+    for caller, called in pairs:
+        await on.lab[caller].dial(f"0003*{called}")
+        await on.lab[called].wait_for_ring()
+    await on.pause()
+    await asyncio.gather(*(on.lab[called].accept() for _, called in pairs))
+    await on.pause()
+    await asyncio.gather(on.lab["210"].hold(), on.lab["101"].hold(), on.lab["024"].hangup())
+    await on.pause()
+    await asyncio.gather(on.lab["100"].hangup(), on.lab["101"].resume())
+    await on.pause()
+    await on.hangs_up("211")
+
+
 @scenario("connecting/fifty calls at once")
 async def _(on: Stage) -> None:
     phones = ("100", "101", "102", "024", "025", "210", "211")
-    for _ in range(7):
-        for phone in phones:
-            await on.lab[phone].dial(ECHO)
-            await asyncio.sleep(0.03)
+    for n in range(50):
+        await on.lab[phones[n % len(phones)]].dial(ECHO)
+        await asyncio.sleep(0.03)
     await on.pause(1)
     for phone in phones:
         for call in on.lab[phone].live[:4]:
