@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,22 @@ def test_it_tells_the_same(
     assert {leg.extension for call in left.calls() for leg in call.legs} <= COMPANY
     assert main(["replay", str(out)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(before)
+
+
+def test_the_ten_lines_of_the_manual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no more than that, and what they write is played like the recording that it was made of."""
+    ((script,), (kept, out)) = (
+        re.findall(r"```python\n(.*?)```", (ROOT / "docs/recordings.md").read_text(), re.DOTALL),
+        (tmp_path / "events.json", tmp_path / "out.jsonl"),
+    )
+    assert len([line for line in script.splitlines() if line]) <= 10
+    events = [event for _, event in read(RECORDING)[1]]
+    kept.write_text(json.dumps(events))
+    monkeypatch.setattr("sys.argv", ["script", str(kept), str(out)])
+    exec(compile(script, "docs/recordings.md", "exec"), {})
+    after, left = _played([event for _, event in read(out)[1]])
+    assert [_shape(change.call) for change in after] == [_shape(change.call) for change in _played(events)[0]]
+    assert {leg.extension for call in left.calls() for leg in call.legs} <= COMPANY
 
 
 def test_times_come_from_the_channels(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from docs.stage import Stage
 from lab import Lab
 from lab.fixtures import VERSION, NewBridge
 
-LANGUAGES = SHELL | OUTPUT | {"ini", "json", "toml", "yaml"}
+LANGUAGES = SHELL | OUTPUT | {"ini", "json", "python", "toml", "yaml"}
 OWN_PBX = frozenset({"README.md", "docs/beside-your-asterisk.md"})
 """Pages that begin with a PBX of the reader's own; the others have the lab's office and a bridge on it."""
 
