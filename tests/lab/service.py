@@ -120,6 +120,7 @@ class Bridge:
         environment: Mapping[str, str] | None = None,
         config: str | None = None,
         ready: bool = True,
+        connections: int = 100,
     ) -> None:
         """Describe the service; ``start`` brings it up.
 
@@ -131,6 +132,7 @@ class Bridge:
             environment: More environment variables, such as BRIDGE_UAPI__WAIT.
             config: The whole TOML instead of the lab's; ``{port}`` and ``{ami_port}`` are filled in.
             ready: Whether ``async with`` waits until it has the PBX's calls, or only until it takes connections.
+            connections: How many ``http`` opens at most.
         """
         self._ready = ready
         self.port = port or free_port()
@@ -140,7 +142,10 @@ class Bridge:
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx2.AsyncClient(
-            base_url=self.url, timeout=70, event_hooks={"response": [_without_the_company]}
+            base_url=self.url,
+            timeout=70,
+            limits=httpx2.Limits(max_connections=connections),
+            event_hooks={"response": [_without_the_company]},
         )
         if config is None:
             text = configuration(ami, self.port, context) + more

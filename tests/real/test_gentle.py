@@ -8,7 +8,7 @@ import pytest
 
 from lab import Lab, until
 from lab.fixtures import NewBridge, NewProxy
-from matrix.states import ringing, talking
+from matrix.states import parked, queue_rings, queued_while_ringing, ringing, talking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -46,7 +46,7 @@ async def test_a_pickup_costs_a_handful(lab: Lab, new_bridge: NewBridge, new_pro
     """A pickup that connects is a question or two, one Originate, and at most two courtesies; a replay is nothing."""
     proxy = await new_proxy()
     bridge = await new_bridge(proxy.login)
-    for state in (ringing, talking):
+    for state in (ringing, talking, parked, queued_while_ringing, queue_rings):
         scene = await state(lab, bridge)
         proxy.clear()
         waiting = asyncio.ensure_future(
