@@ -116,6 +116,19 @@ def test_times_come_from_the_channels(tmp_path: Path) -> None:
     assert [t for t, _ in events] == pytest.approx([0.0, 0.001, 3.0, 3.001], abs=0.01)
 
 
+def test_times_come_from_the_events_that_have_one(tmp_path: Path) -> None:
+    """A ring of twenty seconds stays one; an event that came out of order is not put before the one ahead of it."""
+    out = tmp_path / "out.jsonl"
+    stamped = [
+        {"Event": "Newstate", "Uniqueid": "1795472876.5", "Timestamp": stamp}
+        for stamp in ("1795472877.250000", "1795472897.500000", "1795472897.400000", "soon")
+    ]
+    _tool().convert(json.dumps(stamped), out)
+    head, events = read(out)
+    assert head.started == pytest.approx(1795472877.25, abs=0.001)
+    assert [t for t, _ in events] == pytest.approx([0.0, 20.25, 20.251, 20.252], abs=0.0005)
+
+
 def test_what_is_none_of_the_forms_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,9 @@
 """Make a recording of AMI events that somebody else has kept, so that ``uapi-bridge replay`` plays it.
 
 Read are a JSON list of events (cacofonisk's fixtures), JSON Lines of events (logs of other clients, header names in
-small letters too), and AMI's own text (panoramisk's fixtures, or what netcat has kept). None of them says when an event
-came; the time that stands in the Uniqueid of the youngest channel does, and a millisecond is put between two events.
+small letters too), and AMI's own text (panoramisk's fixtures, or what netcat has kept). When an event came stands in its
+Timestamp, where Asterisk was told to write one; else the time in the Uniqueid of the youngest channel is taken, and a
+millisecond is put between two events.
 
     python tools/convert_recording.py events.json recording.jsonl
     uapi-bridge replay recording.jsonl --ladder
@@ -19,6 +20,7 @@ from typing import Any
 from bridge.ami import Recorder, RecordingError
 from bridge.calls import Headers
 
+_STAMP = re.compile(r"\d{9,11}\.\d+")
 _MADE = re.compile(r"(?:.*-)?(\d{9,11})\.\d+")
 
 _HEADERS = (
@@ -84,13 +86,15 @@ def convert(text: str, out: Path) -> int:
 
 def _times(kept: list[Headers]) -> Iterator[float]:
     """When each event came, as far as that can be told: never earlier than the one before."""
-    now = next((made for event in kept if (made := _born(event))), 0.0)
+    now = next((at for event in kept if (at := _at(event))), 0.0) - 0.001
     for event in kept:
-        now = max(now + 0.001, _born(event))
+        now = max(now + 0.001, _at(event))
         yield now
 
 
-def _born(event: Headers) -> float:
+def _at(event: Headers) -> float:
+    if _STAMP.fullmatch(stamp := str(event.get("Timestamp", ""))):
+        return float(stamp)
     made = _MADE.fullmatch(str(event.get("Uniqueid", "")))
     return float(made[1]) if made else 0.0
 
