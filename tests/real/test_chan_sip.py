@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real, pytest.mark.asterisk16]
 CHANNEL = {"BRIDGE_PBX__CHANNEL": "SIP/{extension}"}
 USUAL = re.compile(
     r"Got OK on REFER Notify|Failed to move \S+ into the parking bridge|Error occurred while parking"
-    r"|uapi-doctor-|Prodding channel 'Local/pickup@uapi-pickup-|Function ENV not registered"
+    r"|does not implement 'UPDATE'|uapi-doctor-|Prodding channel 'Local/pickup@uapi-pickup-|Function ENV not registered"
 )
-"""What Asterisk notices where a phone transfers or parks (see `_parks`), and where the doctor looks at it."""
+"""What Asterisk notices where a phone transfers or parks (see `_parks`) or is shown another party, and the doctor's looks."""
 RING = {"00": "0003*100", "01": "0003*210"}
 
 
