@@ -105,6 +105,7 @@ mcp-voipnow: ## Fetch and build VoipNow's own client, for its test (git, npm; MC
 .PHONY: fuzz-ami
 fuzz-ami: $(READY) ## Hostile streams of AMI against reader, core and service (SECONDS=600, SEED=)
 	PYTHONPATH=tests:. $(BIN)/python -m streams.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+	EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest -q tests/streams/test_hostile.py -k least
 
 .PHONY: soak-calls
 soak-calls: $(READY) ## A million calls through the service at full speed, without Asterisk (CALLS=1000000)

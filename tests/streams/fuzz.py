@@ -133,12 +133,18 @@ def _told(one: Picture) -> dict[str, Call]:
     }
 
 
-def alone(rng: random.Random, seen: Outcome) -> None:
-    """One round with the reader and the core."""
+def alone(rng: random.Random, seen: Outcome, harm: random.Random | None = None) -> None:
+    """One round with the reader and the core.
+
+    Args:
+        rng: What is drawn from.
+        seen: Where it is counted.
+        harm: What the harm is drawn from, where that is something else.
+    """
     traffic = Traffic(rng, at_once=rng.choice((1, 3, 10)))
     reader = Reader(rng)
     reader.read(truth(traffic))
-    data = harmed(traffic.more(rng.choice((1, 3, 8))), rng)
+    data = harmed(traffic.more(rng.choice((1, 3, 8))), harm or rng)
     seen.bytes += len(data)
     reader.read(data)
     check(reader.picture)

@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import os
+import random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lab.ports import until
 from lab.service import OWNER, Bridge
-from streams.fuzz import fuzz
+from streams.fuzz import Outcome, alone, fuzz
 from streams.pbx import BusyPbx
 from streams.process import memory
 from streams.traffic import company_calls
@@ -16,6 +19,7 @@ from streams.traffic import company_calls
 pytestmark = pytest.mark.anyio
 
 SECONDS = float(os.environ.get("SECONDS") or (8 if os.environ.get("CI") == "true" else 5))
+EXAMPLES = int(os.environ.get("EXAMPLES") or 40)
 MB = 1 << 20
 
 
@@ -24,6 +28,13 @@ async def test_hostile_streams() -> None:
     seen = await fuzz(0, SECONDS, seed=int(os.environ.get("SEED") or 1))
     assert not seen.faults, str(seen)
     assert seen.whole >= 1, str(seen)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32), harm=st.randoms(use_true_random=False))
+def test_the_least_harm_that_does_harm(seed: int, harm: random.Random) -> None:
+    """The same, drawn by hypothesis: what is found is made as small as it can be."""
+    alone(random.Random(seed), Outcome(), harm)
 
 
 @pytest.mark.parametrize("line", [b"A", b"Variable: x=1\r\n"], ids=["a line", "a message"])
