@@ -54,14 +54,17 @@ check: $(READY) docs ## Lint, format, types, who may import whom, and the manual
 docs: $(READY) ## Build the manual into site/
 	$(BIN)/mkdocs build --strict
 
+# Two processes share the files in their order, each with an Asterisk of its own. The last word counts: ARGS=-n0 is one.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: $(READY) ## Every test, on a real Asterisk 22 too (as root; ARGS goes to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 .PHONY: test-all
 test-all: $(READY) ## Every test, and those on the real Asterisk on 16 as well
-	$(BIN)/python -m pytest $(ARGS)
-	LAB_ASTERISK=16 $(BIN)/python -m pytest -m real $(ARGS)
+	$(PYTEST) $(ARGS)
+	LAB_ASTERISK=16 $(PYTEST) -m real $(ARGS)
 
 .PHONY: matrix
 matrix: $(READY) ## Every state of a call against every end of its pickup (ROUNDS=20 RACES=5 ONLY=part-of-a-name)

@@ -28,7 +28,9 @@ __all__ = [
     "office16",
     "pytest_runtest_logreport",
     "pytest_runtest_setup",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
     "unwatched",
 ]
 
@@ -92,6 +94,18 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count what passed on the real Asterisk."""
     if report.when == "call" and report.passed and "real" in report.keywords:
         _passed.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, tell the one that sums up which Asterisk ran in this one."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["asterisk"] = sorted(_versions)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it (pytest-xdist's hook)."""
+    _versions.update(getattr(node, "workeroutput", {}).get("asterisk", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -179,7 +179,7 @@ class Lab:
 
     async def wait_together(self, *extensions: str, timeout: float = 20) -> None:
         """Wait until exactly these are in one bridge (short or long names; "outside" is the trunk)."""
-        wanted = {self._channel(extension) for extension in extensions}
+        wanted = {self.endpoint(extension) for extension in extensions}
 
         async def together() -> bool:
             return wanted in await self.groups()
@@ -194,7 +194,7 @@ class Lab:
 
         async def there() -> bool:
             rows = await self.strangers()
-            return any(r.extension == self._channel(extension) and r.application == application for r in rows)
+            return any(r.extension == self.endpoint(extension) and r.application == application for r in rows)
 
         await until(there, f"{extension} is in {application}", timeout=timeout)
 
@@ -204,7 +204,7 @@ class Lab:
 
     async def sound(self, extension: str) -> tuple[int, int]:
         """RTP packets that Asterisk has received from an extension's phone and sent to it, in its latest call."""
-        wanted, found = self._channel(extension), (0, 0)
+        wanted, found = self.endpoint(extension), (0, 0)
         for line in (await self.asterisk.cli("pjsip show channelstats")).splitlines():
             pattern = (
                 rf"\s*\S*\s*{re.escape(wanted)}-[0-9a-f]{{8}}\s+\S+\s+\S+\s+(\d+)\s+\d+\s+\d+\s+\S+\s+(\d+)"
@@ -226,7 +226,8 @@ class Lab:
 
         await until(flows, f"sound flows at {' and '.join(extensions)}", timeout=timeout, every=0.1)
 
-    def _channel(self, extension: str) -> str:
+    def endpoint(self, extension: str) -> str:
+        """What Asterisk calls a phone: its extension, or the trunk's name where it is outside."""
         if extension in ("outside", OUTSIDE):
             return "trunk"
         return self[extension].extension

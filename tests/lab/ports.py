@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import random
 import socket
 import time
@@ -14,7 +15,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-_PORTS = itertools.cycle(random.SystemRandom().sample(range(30000, 32767, 2), 1383))
+def _mine() -> list[int]:
+    """The ports of this process, shuffled: where several share the tests (pytest-xdist), each has its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(30000 + 2 * worker, 32767, 2 * workers)
+    return random.SystemRandom().sample(ports, len(ports))
+
+
+_PORTS = itertools.cycle(_mine())
 """Even ports: a softphone takes its own and the next one. Each is given once, until all were."""
 
 

@@ -5,7 +5,6 @@ below it and is installed, which only a CI machine is asked to bear. Where one c
 a line that says what to install; with CI=true they fail.
 """
 
-import fcntl
 import os
 import platform
 import re
@@ -17,6 +16,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from lab import root
 
 _INSTALLED = {"chromium": ("chromium", "chromium-driver")}
 """Packages of the programs that are installed, those that are unpacked aside."""
@@ -101,8 +102,7 @@ def _install(name: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ProgramUnavailableError(f"{advice} (by root, on a Debian)")
     install = ("apt-get", "--quiet", "--assume-yes", "--no-install-recommends", "install", *packages)
-    with (_cache() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with root.apt():
         if _here(name):
             return
         try:
@@ -120,9 +120,8 @@ def _unpacked(name: str) -> Program:
         raise ProgramUnavailableError(
             f"{name} is not here, and there is no apt-get to get it with: install {name}"
         )
-    place = _cache() / f"proxy-{name}"
-    with place.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    place = root.home().parent / f"proxy-{name}"
+    with root.apt():
         if not place.exists():
             _fetch(name, place)
     return Program(place / "usr/sbin" / name, place / f"usr/lib/{platform.machine()}-linux-gnu")
@@ -160,13 +159,6 @@ def _plan(folder: Path, name: str) -> list[str]:
     if not packages:
         raise ProgramUnavailableError(f"{name} is not here, and apt-get knows no package of that name")
     return packages
-
-
-def _cache() -> Path:
-    cache_home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    place = Path(cache_home) / "uapi-bridge"
-    place.mkdir(parents=True, exist_ok=True)
-    return place
 
 
 def _run(folder: Path, *command: str) -> str:

@@ -86,7 +86,7 @@ def root(version: int = 22) -> Path:
     with _locked(place.with_suffix(".lock")):
         if not _ready(version):
             _build(RECIPES[version], place)
-        (place / "etc/hosts").write_text(f"{_HOSTS} {socket.gethostname()}\n")
+        _set(place / "etc/hosts", f"{_HOSTS} {socket.gethostname()}\n")
         _sweep(place / "lab")
     return place
 
@@ -112,6 +112,14 @@ def home() -> Path:
     return Path(cache_home) / "uapi-bridge" / "lab"
 
 
+@contextlib.contextmanager
+def apt() -> Iterator[None]:
+    """Use apt-get, one process at a time: with its own locks the second would fail, not wait."""
+    home().mkdir(parents=True, exist_ok=True)
+    with _locked(home() / "apt.lock"):
+        yield
+
+
 def _place(version: int) -> Path:
     return home() / f"asterisk-{version}-{RECIPES[version].digest()}"
 
@@ -128,6 +136,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _set(path: Path, text: str) -> None:
+    """Write a file unless it says so already: an Asterisk that runs may be reading it."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
 def _sweep(lab: Path) -> None:
     """Remove the folders whose process is gone."""
     for folder in lab.iterdir():
@@ -137,10 +151,11 @@ def _sweep(lab: Path) -> None:
 
 def _build(recipe: Recipe, place: Path) -> None:
     """Make a root beside its place and move it there once it is whole."""
-    if not _debootstrap():
-        _say("installing debootstrap")
-        _run(["apt-get", "-q", "update"])
-        _run(["apt-get", "-q", "-y", "install", "--no-install-recommends", "debootstrap"])
+    with apt():
+        if not _debootstrap():
+            _say("installing debootstrap")
+            _run(["apt-get", "-q", "update"])
+            _run(["apt-get", "-q", "-y", "install", "--no-install-recommends", "debootstrap"])
     for old in place.parent.glob(f"{place.name}.building-*"):
         shutil.rmtree(old)
     mirror = _mirror()

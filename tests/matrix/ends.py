@@ -6,7 +6,7 @@ that are not the bridge: the phones themselves, and Asterisk's own list of chann
 
 import asyncio
 import random
-import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from lab import Bridge, Lab, PhoneCall, until
 from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
 from lab.sip import SIP_USER, SipUser
-from matrix.states import CALLED, CALLER, TAKER, THIRD, Scene
+from matrix.states import CALLED, TAKER, THIRD, Scene
 from real.states import asks
 
 UNREGISTERED = "0003*102"
@@ -117,7 +117,7 @@ class Play:
                 ends = [group for group in groups if f"{pair};1" in group or f"{pair};2" in group]
                 groups = [group for group in groups if group not in ends]
                 groups.append(set().union(*ends) - {f"{pair};1", f"{pair};2"})
-            return set(those) in groups
+            return {self.lab.endpoint(one) for one in those} in groups
 
         try:
             await until(joined, f"{' and '.join(those)} are together", timeout=20)
@@ -153,8 +153,8 @@ class Play:
 
         async def fine() -> bool:
             rows = await self.lab.strangers()
-            groups = await self.lab.groups()
-            alone = [group for group in groups if len(group) == 1]
+            bridges = Counter(row.bridge for row in rows if row.bridge)
+            alone = [row for row in rows if bridges[row.bridge] == 1 and row.application != "Park"]
             return not alone and not any(row.context == "voicemail" for row in rows)
 
         try:
@@ -178,7 +178,10 @@ class Play:
             mark: How many events the witness had heard before.
         """
         seen = await self.lab.ami.wait_for(
-            lambda event: event["Event"] == "Hangup" and f"/{extension}-" in event["Channel"], since=mark
+            lambda event: (
+                event["Event"] == "Hangup" and f"/{self.lab.endpoint(extension)}-" in event["Channel"]
+            ),
+            since=mark,
         )
         return float(seen["_at"])
 
@@ -314,11 +317,23 @@ async def fetched(play: Play) -> None:
     """Somebody dials the slot while 024 rings."""
     asked = play.ask()
     ring = await play.lab[TAKER].wait_for_ring()
+    mark = len(play.lab.ami.events)
     await play.lab["0003*025"].dial(play.scene.parked)
-    await play.lab.wait_together("0003*025", CALLER)
-    await play.stopped(ring, time.monotonic(), 26)
+    fetched = await play.lab.ami.wait_for(lambda event: event["Event"] == "UnParkedCall", since=mark)
+    await play.stopped(ring, float(fetched["_at"]), 26)
     play.says(await asked, 409, "pc_pickup_conflict")
-    await play.lab.wait_together("0003*025", CALLER)
+    await play.lab.wait_together("0003*025", play.scene.source)
+
+
+async def round_ends(play: Play) -> None:
+    """The queue gives the agent up for this round while 024 rings, then 024 answers: the caller is taken where he waits."""
+    asked = play.ask()
+    ring = await play.lab[TAKER].wait_for_ring()
+    assert play.scene.ring
+    await play.lab[CALLED].wait_closed(play.scene.ring)
+    play.declined = play.scene.ring  # missed before anybody had the caller
+    await play.lab[TAKER].accept(ring)
+    await play.taken(await asked)
 
 
 async def bridge_dies(play: Play) -> None:
@@ -354,12 +369,15 @@ ENDS: tuple[End, ...] = (
     target_answers,
     same_moment,
     fetched,
+    round_ends,
     bridge_dies,
 )
 
 
 def fits(end: End, scene: Scene) -> bool:
-    """Whether an end can happen to a call in this state."""
+    """Whether an end can happen to a call in this state, whichever scene of it."""
+    if scene.rounds or end is round_ends:
+        return scene.rounds and end is round_ends
     if end is target_leaves:
         return bool(scene.target)
     if end in (target_answers, same_moment):

@@ -1,13 +1,15 @@
 """The states that a call can be picked up in, each set up with real phones: the rows of the matrix."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab import Bridge, Lab, PhoneCall, until
-from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, SUPPORT, VIA_LOCAL_N
+from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, ROUNDS, SUPPORT, VIA_LOCAL_N
 
 CALLER, CALLED, TAKER, THIRD = "0003*100", "0003*210", "0003*024", "0003*211"
+OUTSIDE = "outside"
+"""Somebody without an extension, who calls by way of the trunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Scene:
     target: str
     """The extension whose phone loses the call; empty where the waiting party is the target itself."""
     queue: bool = False
+    rounds: bool = False
+    """Whether the queue gives its agent up after two seconds, and rings him again."""
     parked: str = ""
     """The slot."""
     ring: PhoneCall | None = None
@@ -81,6 +85,12 @@ async def via_local(lab: Lab, bridge: Bridge) -> Scene:
 async def queue_rings(lab: Lab, bridge: Bridge) -> Scene:
     """A queue's agent rings."""
     return await _rings(lab, bridge, "queue rings", ONE_AGENT, views=2, queue=True)
+
+
+async def queue_rounds(lab: Lab, bridge: Bridge) -> Scene:
+    """A queue's agent rings, for two seconds at a time."""
+    scene = await _rings(lab, bridge, "queue rings in rounds", ROUNDS, views=2, queue=True)
+    return replace(scene, rounds=True)
 
 
 async def call_waiting(lab: Lab, bridge: Bridge) -> Scene:
@@ -167,14 +177,28 @@ async def parked(lab: Lab, bridge: Bridge) -> Scene:
 async def parked_by_transfer(lab: Lab, bridge: Bridge) -> Scene:
     """210 parked the caller by a blind transfer."""
     await _talks(lab, bridge)
+    return await _parked_by_210(lab, bridge, "parked by transfer", CALLER)
+
+
+async def parked_outside(lab: Lab, bridge: Bridge) -> Scene:
+    """210 parked somebody from outside, with two others in the lot: he is taken by way of what he had dialled."""
+    await lab["0003*101"].dial(PARK_ME)
+    await lab.wait_waiting("0003*101", "Park")
+    await (await lab.outside()).dial(GROUP)
+    await lab[CALLED].accept(await lab[CALLED].wait_for_ring())
+    await lab.wait_together(OUTSIDE, CALLED)
+    return replace(await _parked_by_210(lab, bridge, "parked, from outside", OUTSIDE), uri=GROUP)
+
+
+async def _parked_by_210(lab: Lab, bridge: Bridge, state: str, source: str) -> Scene:
     await lab[CALLED].transfer(PARKING)
-    scene = await _in_slot(bridge, "parked by transfer", CALLED)
+    scene = await _in_slot(bridge, state, CALLED)
 
     async def alone() -> bool:
         return not any(row.extension == CALLED for row in await lab.strangers())
 
     await until(alone, "210 has let go", timeout=20)
-    return scene
+    return replace(scene, source=source)
 
 
 async def _in_slot(bridge: Bridge, state: str, uri: str) -> Scene:
@@ -197,6 +221,18 @@ async def queued(lab: Lab, bridge: Bridge) -> Scene:
     return Scene("queued", "waits", NOBODY, call["id"], "00", CALLER, "", queue=True)
 
 
+async def queued_outside(lab: Lab, bridge: Bridge) -> Scene:
+    """Somebody from outside waits in a queue without agents."""
+    await (await lab.outside()).dial(NOBODY)
+    await lab.wait_waiting(OUTSIDE, "Queue")
+
+    async def listed() -> str:
+        return next((call["id"] for call in await bridge.calls(NOBODY)), "")
+
+    call = await until(listed, "he is listed at the queue", timeout=20)
+    return Scene("queued, from outside", "waits", NOBODY, call, "00", OUTSIDE, "", queue=True)
+
+
 async def queued_while_ringing(lab: Lab, bridge: Bridge) -> Scene:
     """The caller waits in a queue while both agents ring."""
     await lab[CALLER].dial(SUPPORT)
@@ -210,6 +246,7 @@ STATES: tuple[State, ...] = (
     fork,
     via_local,
     queue_rings,
+    queue_rounds,
     call_waiting,
     talking,
     talking_caller,
@@ -220,6 +257,8 @@ STATES: tuple[State, ...] = (
     taken_over,
     parked,
     parked_by_transfer,
+    parked_outside,
     queued,
+    queued_outside,
     queued_while_ringing,
 )

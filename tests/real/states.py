@@ -297,7 +297,8 @@ async def talks(lab: Lab, caller: str, *connected: str, rang: str = "") -> None:
         lab: Where the call was; it is over.
         caller: Uniqueid of his channel.
         connected: With whom, one after the other, by short numbers.
-        rang: Whose ring was taken: Asterisk books it as answered for no time, or as not answered (22.10 does both).
+        rang: Whose ring was taken: Asterisk books it as answered for less than a second, or as not answered (22.10
+            does both).
     """
 
     async def rows() -> list[dict[str, str]]:
@@ -305,11 +306,12 @@ async def talks(lab: Lab, caller: str, *connected: str, rang: str = "") -> None:
 
     async def so() -> bool:
         answered = [
-            re.sub(r"^PJSIP/(?:\d+\*)?|-[0-9a-f]{8}$", "", row["dstchannel"])
+            (re.sub(r"^PJSIP/(?:\d+\*)?|-[0-9a-f]{8}$", "", row["dstchannel"]), int(row["billsec"]))
             for row in await rows()
             if row["disposition"] == "ANSWERED" and row["dstchannel"]
         ]
-        return answered in (list(connected), [rang, *connected])
+        with_whom = [who for who, _ in answered]
+        return with_whom == list(connected) or (with_whom == [rang, *connected] and answered[0][1] == 0)
 
     try:
         await until(so, "the call records are written", timeout=20)

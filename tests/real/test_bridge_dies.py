@@ -101,34 +101,48 @@ class _DeafAfterOriginate(list[Message]):
 @pytest.mark.usefixtures("unwatched")
 async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBridge) -> None:
     """Killed while 024 rings and started again: the caller hangs up, and 024 falls silent."""
-    bridge = await new_bridge()
-    scene = await ringing(lab, bridge)
-    ring = await rung(lab, bridge, scene)
-    await bridge.kill()
-    await bridge.start()
-    shown = await _view(bridge, scene.uri, scene.call, "01")
-    assert shown["pickUp"]["status"] == "ringing"
-
-    await lab["100"].hangup()
-
-    await lab["024"].wait_closed(ring, timeout=20)
-    assert ring.established == 0
-
-
-@pytest.mark.usefixtures("unwatched")
-async def test_killed_at_the_answer(lab: Lab, new_bridge: NewBridge) -> None:
-    """Killed in the moment in which 024 answers: Asterisk connects it, and the old phone is free."""
-    for state in (ringing, talking, parked):
+    for state in (ringing, talking, parked, queued):
         bridge = await new_bridge()
         scene = await state(lab, bridge)
         ring = await rung(lab, bridge, scene)
-
-        await asyncio.gather(lab["024"].accept(ring), bridge.kill())
-
-        await lab.wait_together("024", "100")
+        await bridge.kill()
         await bridge.start()
         shown = await _view(bridge, scene.uri, scene.call, scene.view)
-        assert shown["pickUp"]["status"] == "connected"
+        assert shown["pickUp"]["status"] == "ringing", state.__name__
+
+        await lab["100"].hangup()
+
+        assert (await lab["024"].wait_closed(ring, timeout=20)).established == 0, state.__name__
+        await bridge.close()
+        await lab.reset()
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard of", "not heard of"])
+@pytest.mark.usefixtures("unwatched")
+async def test_killed_at_the_answer(
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy, *, heard: bool
+) -> None:
+    """Killed in the moment in which 024 answers, or before it heard of that: Asterisk connects it all the same."""
+    proxy = await new_proxy()
+    for state in (ringing, talking, parked, queued):
+        bridge = await new_bridge(proxy.login)
+        scene = await state(lab, bridge)
+        ring = await rung(lab, bridge, scene)
+
+        if heard:
+            await asyncio.gather(lab["024"].accept(ring), bridge.kill())
+            await lab.wait_together("024", "100")
+        else:
+            proxy.hold(from_asterisk=True)
+            await lab["024"].accept(ring)
+            await lab.wait_together("024", "100")
+            await bridge.kill()
+            proxy.cut()
+            proxy.release()
+
+        await bridge.start()
+        shown = await _view(bridge, scene.uri, scene.call, scene.view)
+        assert shown["pickUp"]["status"] == "connected", state.__name__
         await bridge.close()
         await lab.reset()
 

@@ -144,6 +144,28 @@ async def test_a_slow_pbx(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) 
     await lab.wait_together("024", "100")
 
 
+async def test_a_pbx_slower_than_anybody_waits(lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy) -> None:
+    """AMI answers after longer than the bridge waits: 503, and the phone that rings is the same pickup's who asks again."""
+    proxy = await new_proxy()
+    bridge = await new_bridge(proxy.login)
+    scene = await ringing(lab, bridge)
+    proxy.hold(from_asterisk=True)
+    machine, started = pace(), time.monotonic()
+
+    late = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+
+    assert (late.status_code, late.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert int(late.headers["Retry-After"]) > 0
+    assert machine.worth(started, time.monotonic()) <= 10
+    proxy.release()
+    await until(_reconnected(bridge), "the API answers again")
+    again = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    assert again.status_code == 202, again.text
+    await lab["024"].accept(await lab["024"].wait_for_ring())
+    await lab.wait_together("024", "100")
+    assert len(lab["024"].rings) == 1
+
+
 @pytest.fixture
 async def doomed(new_lab: NewLab) -> Lab:
     """A PBX of the test's own, to be stopped, killed and frozen."""

@@ -26,7 +26,14 @@ GOOD = {
     "waitForPickup": "20",
     "phoneCallViewId": "01",
 }
-ABSENT = object()
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
 
 
 @dataclass(frozen=True)
