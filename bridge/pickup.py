@@ -238,7 +238,8 @@ class Pickups:
                     return False
                 waiter.clear()
                 try:
-                    await asyncio.wait_for(waiter.wait(), left)
+                    async with asyncio.timeout(left):
+                        await waiter.wait()
                 except TimeoutError:
                     return ready()
             return True

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from lab.summing_up import *  # noqa: F403 (pytest finds hooks by their names here)
+
 
 @pytest.fixture
 def anyio_backend() -> str:

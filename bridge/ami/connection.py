@@ -3,8 +3,8 @@
 panoramisk's Manager connects and logs in, its actions carry the futures. A Manager is thrown away with its
 connection, and with it every action that had no answer: nothing is ever sent again by itself.
 
-What is read goes into a queue and is worked off in order by the event loop's next turns. Answers take the same
-way as events, so whoever has the answer to a list has had its rows, too.
+What is read goes into a queue and is worked off in order: at once as far as it is little, the rest in the event
+loop's next turns. Answers take the same way as events, so whoever has the answer to a list has had its rows, too.
 """
 
 import asyncio
@@ -309,7 +309,7 @@ class Connection:
             self._lose("The bridge could not keep up with the PBX.")
         elif not self._draining:
             self._draining = True
-            self._loop.call_soon(self._drain)
+            self._drain()
 
     def _drain(self) -> None:
         """Work off some of the queue, then let others have a turn."""

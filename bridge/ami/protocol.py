@@ -4,9 +4,9 @@
 before anything is made of them: of a call's 86 events, 46 are VarSet. The stream stays bytes until messages are
 whole, so a UTF-8 character that two TCP segments share survives, and broken UTF-8 costs no more than its own bytes.
 
-`Wire` is panoramisk's `AMIProtocol` on top of that. It hands messages on and runs nobody's callback while reading
-(stock panoramisk loses the connection when one raises), never asks for an action to be sent again, checks every
-header that it writes, and says nothing to panoramisk's logger, which would print a failed Login with its secret.
+`Wire` is panoramisk's `AMIProtocol` on top of that. It hands messages on to one who lets nothing through that a callback
+raises (stock panoramisk loses the connection then), never asks for an action to be sent again, checks every header
+that it writes, and says nothing to panoramisk's logger, which would print a failed Login with its secret.
 """
 
 import asyncio
@@ -206,7 +206,7 @@ class Wire(AMIProtocol):  # type: ignore[misc] # panoramisk is untyped
         self.log = QUIET
 
     def data_received(self, data: bytes) -> None:
-        """Cut into messages and hand them on; nothing else happens while reading."""
+        """Cut into messages and hand them on."""
         if self.closed:
             return
         try:

@@ -129,17 +129,17 @@ class PhoneCalls:
         )
         extension = {"user": USER, "extension": EXTENSION}
         return [
+            Resource(
+                "/uapi/phoneCalls/{user}/{extension}/{phoneCallId}",
+                {"GET": self._get(), "PUT": self._update(), "DELETE": hang_up},
+                {**extension, "phoneCallId": _PHONE_CALL_ID},
+            ),
             *(
                 Resource(f"/uapi/phoneCalls/{{user}}/{kind}", {"POST": create}, {"user": USER})
                 for kind in ("simple", "callback", "conferenceInvite")
             ),
             Resource(
                 "/uapi/phoneCalls/{user}/{extension}", {"GET": self._list(), "DELETE": hang_up}, extension
-            ),
-            Resource(
-                "/uapi/phoneCalls/{user}/{extension}/{phoneCallId}",
-                {"GET": self._get(), "PUT": self._update(), "DELETE": hang_up},
-                {**extension, "phoneCallId": _PHONE_CALL_ID},
             ),
         ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab import root
+from lab import root, summing_up
 from lab.floor import Lab
 from lab.proxy import AmiProxy
 from lab.service import Bridge
@@ -26,11 +26,7 @@ __all__ = [
     "new_proxy",
     "office",
     "office16",
-    "pytest_runtest_logreport",
     "pytest_runtest_setup",
-    "pytest_sessionfinish",
-    "pytest_terminal_summary",
-    "pytest_testnodedown",
     "unwatched",
 ]
 
@@ -71,7 +67,7 @@ async def _open(version: int) -> AsyncIterator[Lab]:
         except (TimeoutError, RuntimeError, OSError):
             if last:
                 raise
-    _versions.add(lab.asterisk.release)
+    summing_up.versions.add(lab.asterisk.release)
     try:
         yield lab
     finally:
@@ -84,35 +80,6 @@ async def _lend(lab: Lab) -> AsyncIterator[Lab]:
     left = await lab.reset()
     await lab.assert_company_untouched()
     assert left == [], "channels outlived their phones"
-
-
-_passed: list[str] = []
-_versions: set[str] = set()
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count what passed on the real Asterisk."""
-    if report.when == "call" and report.passed and "real" in report.keywords:
-        _passed.append(report.nodeid)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where several processes share the tests, tell the one that sums up which Asterisk ran in this one."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["asterisk"] = sorted(_versions)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Hear it (pytest-xdist's hook)."""
-    _versions.update(getattr(node, "workeroutput", {}).get("asterisk", ()))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many those were, and on which Asterisk."""
-    if _passed:
-        names = " and ".join(sorted(_versions)) or "?"
-        terminalreporter.write_line(f"real Asterisk {names}: {len(_passed)} tests passed")
 
 
 @pytest.fixture(scope="session")
