@@ -5,8 +5,8 @@ service does with it: link, picture, pickups, metrics. At the end it is asked fo
 """
 
 import asyncio
-import itertools
 import logging
+import statistics
 import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -125,17 +125,17 @@ def on_panoramisk(handler: EventHandler) -> Stock:
 
 def unfiltered(rounds: int) -> Measured:
     """Every event that Asterisk has, 87 a call."""
-    return asyncio.run(_beside(by_stock, rounds or _ROUNDS, filtered=False, calls=400))
+    return asyncio.run(_beside_stock(rounds or _ROUNDS, filtered=False, calls=400))
 
 
 def filtered(rounds: int) -> Measured:
     """What our manager user is sent, 19 a call."""
-    return asyncio.run(_beside(by_stock, rounds or _ROUNDS, filtered=True, calls=1500))
+    return asyncio.run(_beside_stock(rounds or _ROUNDS, filtered=True, calls=1500))
 
 
 def cacofonisk(rounds: int) -> Measured:
-    """The filtered stream, beside cacofonisk's tracker."""
-    return asyncio.run(_beside(_cacofonisk, rounds or _ROUNDS, filtered=True, calls=1500))
+    """The same calls beside cacofonisk's tracker, each side with the events that it asks for."""
+    return asyncio.run(_beside_cacofonisk(rounds or _ROUNDS, calls=1500))
 
 
 async def by_stock(data: bytes) -> float:
@@ -146,41 +146,77 @@ async def by_stock(data: bytes) -> float:
     return cpu.seconds
 
 
-async def _cacofonisk(data: bytes) -> float:
-    stock = on_panoramisk(tracker())
-    with Cpu() as cpu:
-        await stock.read(data)
-    return cpu.seconds
+async def by_ours(data: bytes, *, asked: bool = False) -> float:
+    """Seconds of processor time that our whole path takes for it, to the calls, of which none may be left.
 
-
-async def by_ours(data: bytes) -> float:
-    """Seconds of processor time that our whole path takes for it, to the calls, of which none may be left."""
+    Args:
+        data: The stream.
+        asked: Whether all live calls are asked for after each read, and not at the end alone.
+    """
     ours = Ours()
+    picture = ours.bridge.picture
     with Cpu() as cpu:
-        await ours.read(data)
-        left = ours.bridge.picture.calls()
+        for start in range(0, len(data), CHUNK):
+            await ours.read(data[start : start + CHUNK])
+            if asked:
+                picture.calls()
+        left = picture.calls()
     assert not left, f"{len(left)} calls are left over"
     return cpu.seconds
 
 
-async def _beside(reference: Callable[[bytes], Any], rounds: int, *, filtered: bool, calls: int) -> Measured:
+async def _beside_stock(rounds: int, *, filtered: bool, calls: int) -> Measured:
     data = stream(Traffic(calls), filtered=filtered)
     events = calls * events_of_a_call(filtered=filtered)
 
-    async def one() -> float:
+    async def ours() -> float:
         return await by_ours(data) / events * 1e6
 
-    async def other() -> float:
-        return float(await reference(data)) / events * 1e6
+    async def stock() -> float:
+        return await by_stock(data) / events * 1e6
 
-    measured = await in_turns(rounds, "µs/event", one, other)
-    measured.notes = {"events": events, "events a call": events // calls, "bytes": len(data)}
+    measured = await in_turns(rounds, "µs/event", ours, stock)
+    asked = [await by_ours(data, asked=True) / events * 1e6 for _ in range(rounds)]
+    measured.notes = {
+        "events": events,
+        "events a call": events // calls,
+        "bytes": len(data),
+        "ours where all live calls are asked for after each read": round(statistics.median(asked), 2),
+    }
     return measured
+
+
+async def _beside_cacofonisk(rounds: int, calls: int) -> Measured:
+    data = stream(Traffic(calls), filtered=True)
+    theirs = _only(EventHandler.event_handlers(), stream(Traffic(calls), filtered=False))
+
+    async def ours() -> float:
+        return await by_ours(data) / calls * 1e6
+
+    async def other() -> float:
+        stock = on_panoramisk(tracker())
+        with Cpu() as cpu:
+            await stock.read(theirs)
+        return cpu.seconds / calls * 1e6
+
+    measured = await in_turns(rounds, "µs/call", ours, other)
+    measured.notes = {
+        "events a call, ours": events_of_a_call(filtered=True),
+        "events a call, theirs": theirs.count(b"Event: ") // calls,
+    }
+    return measured
+
+
+def _only(names: Iterable[str], data: bytes) -> bytes:
+    """The events of a stream that have these names."""
+    wanted = {f"Event: {name}".encode() for name in names}
+    blocks = data.split(b"\r\n\r\n")
+    return b"".join(block + b"\r\n\r\n" for block in blocks if block.partition(b"\r\n")[0] in wanted)
 
 
 def memory(rounds: int) -> Measured:
     """Kilobytes for each of 1,000 live calls, ours beside cacofonisk's, with all that is kept for it."""
-    return asyncio.run(_memory(rounds or 3, 1_000))
+    return asyncio.run(_memory(rounds or 5, 1_000))
 
 
 async def _memory(rounds: int, calls: int) -> Measured:
@@ -212,20 +248,3 @@ async def grown(calls: int, reading: Any, look: Callable[[], object]) -> float:
         return (tracemalloc.get_traced_memory()[0] - before) / calls / 1000
     finally:
         tracemalloc.stop()
-
-
-def several_sizes() -> dict[str, float]:
-    """Further figures: microseconds of ours for an event, by the bytes of a read."""
-    data = stream(Traffic(500), filtered=True)
-    events = 500 * events_of_a_call(filtered=True)
-
-    async def took(size: int) -> float:
-        ours = Ours()
-        with Cpu() as cpu:
-            await ours.read(data, size)
-        return cpu.seconds / events * 1e6
-
-    return {
-        f"{size} bytes": round(asyncio.run(took(size)), 2)
-        for size in itertools.accumulate((400, 3696, 61440))
-    }

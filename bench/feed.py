@@ -21,11 +21,11 @@ def listeners(rounds: int) -> Measured:
     measured = Measured("ms")
     with serving("ours", "0") as (port, process):
         for n in range(-1, rounds or _ROUNDS):
-            many = _took(port, process, LISTENERS)
-            one = _took(port, process, 1)
+            sides = (LISTENERS, 1) if n % 2 else (1, LISTENERS)
+            took = {many: _took(port, process, many) for many in sides}
             if n >= 0:
-                measured.ours.append(many)
-                measured.reference.append(one * LISTENERS)
+                measured.ours.append(took[LISTENERS])
+                measured.reference.append(took[1] * LISTENERS)
     measured.notes = {"listeners": LISTENERS}
     return measured
 

@@ -79,9 +79,9 @@ def alternately(ours: Client, reference: Client, rounds: int, requests: int) -> 
     slow: dict[str, list[float]] = {"ours": [], "reference": []}
     for n in range(-1, rounds):
         took: tuple[list[float], list[float]] = ([], [])
-        for _ in range(requests):
-            took[0].append(ours.timed())
-            took[1].append(reference.timed())
+        for m in range(requests):
+            for side in (0, 1) if m % 2 else (1, 0):
+                took[side].append((ours, reference)[side].timed())
         if n >= 0:
             measured.ours.append(statistics.median(took[0]))
             measured.reference.append(statistics.median(took[1]))

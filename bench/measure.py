@@ -19,6 +19,7 @@ class Measured:
         unit: of ours and the reference; the table writes it behind the number.
         ours: a value of each round.
         reference: the same; where there is one.
+        tails: p99 of ours and of the reference, where the table shows them.
         notes: further figures, by name, for results.json and the note.
         failed: what went wrong, if a figure alone is not enough.
     """
@@ -26,6 +27,7 @@ class Measured:
     unit: str
     ours: list[float] = field(default_factory=list)
     reference: list[float] = field(default_factory=list)
+    tails: tuple[float, float] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     failed: str = ""
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bench.measure import Measured
-from lab import Ami, Bridge, Lab, until
+from lab import AmiLogin, Bridge, Lab, until
 
 _PHONES = ("0003*100", "0003*024", "0003*210")
 _CALLER_ID = "John Doe <42420042>"
@@ -168,11 +169,9 @@ async def _hangup(rounds: int) -> Measured:
                     await desk.put()
                     took = await _silent(desk)
                 else:
-                    async with Ami(lab.asterisk.witness) as plain:
-                        watching = asyncio.create_task(_hang_up_on_the_event(plain, await desk.source()))
+                    async with _plain_socket(lab.asterisk.ami, await desk.source()):
                         await desk.originate("ringing")
                         took = await _silent(desk)
-                        await watching
                 await desk.clear()
                 if n >= 0:
                     (measured.ours if mine else measured.reference).append(took * 1000)
@@ -190,10 +189,18 @@ async def _silent(desk: _Desk) -> float:
     return ring.closed - start
 
 
-async def _hang_up_on_the_event(plain: Ami, source: str) -> None:
-    """What a plain socket does: hang 024's channel up when the caller's is gone."""
-    born = await plain.wait_for(
-        lambda event: event["Event"] == "Newchannel" and event["Channel"].startswith("PJSIP/0003*024-")
-    )
-    await plain.wait_for(lambda event: event["Event"] == "Hangup" and event["Uniqueid"] == source, timeout=20)
-    await plain.action({"Action": "Hangup", "Channel": born["Channel"], "Cause": "16"})
+@asynccontextmanager
+async def _plain_socket(login: AmiLogin, source: str) -> AsyncIterator[None]:
+    """One who hangs 024's channel up when the caller's is gone, in a process of its own as the service is."""
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.plain", str(login.port), login.username, login.secret, source,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert watching.stdout is not None
+    try:
+        await watching.stdout.readline()  # it has logged in
+        yield
+        assert await watching.wait() == 0
+    finally:
+        if watching.returncode is None:
+            watching.kill()

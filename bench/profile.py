@@ -69,11 +69,11 @@ class Node:
     below: dict[str, "Node"] = field(default_factory=dict)
 
 
-def tree(stacks: Counter[Stack], root: str) -> Node:
-    """Put stacks together, each from the first function whose name has this in it; others are left out."""
+def tree(stacks: Counter[Stack], roots: tuple[str, ...]) -> Node:
+    """Put stacks together, each from the first function whose name has one of these in it; others are left out."""
     top = Node()
     for stack, count in stacks.items():
-        start = next((at for at, name in enumerate(stack) if root in name), None)
+        start = next((at for at, name in enumerate(stack) if _is_one(name, roots)), None)
         if start is None:
             continue
         node = top
@@ -82,6 +82,10 @@ def tree(stacks: Counter[Stack], root: str) -> Node:
             node = node.below.setdefault(name, Node())
             node.samples += count
     return top
+
+
+def _is_one(name: str, roots: tuple[str, ...]) -> bool:
+    return any(root in name for root in roots)
 
 
 def flame(top: Node, title: str) -> str:
@@ -123,11 +127,11 @@ def _from_below(boxes: list[str], height: int) -> Iterator[str]:
         )
 
 
-def own_time(stacks: Counter[Stack], root: str, most: int = 15) -> list[tuple[str, float]]:
-    """The functions with most time of their own, as shares of what is below a root."""
+def own_time(stacks: Counter[Stack], roots: tuple[str, ...], most: int = 15) -> list[tuple[str, float]]:
+    """The functions with most time of their own, as shares of what is below the roots."""
     own: Counter[str] = Counter()
     for stack, count in stacks.items():
-        if any(root in name for name in stack):
+        if any(_is_one(name, roots) for name in stack):
             own[stack[-1]] += count
     whole = own.total() or 1
     return [(name, count / whole) for name, count in own.most_common(most)]
@@ -157,25 +161,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("events", "put"), help="one of the two")
     parser.add_argument("--calls", type=int, default=6000, help="of the events path; default: 6000")
-    parser.add_argument("--seconds", type=int, default=20, help="of the PUT path; default: 20")
+    parser.add_argument("--seconds", type=int, default=60, help="of the PUT path; default: 60")
     options = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
     if options.only != "put":
         stacks = asyncio.run(events(options.calls))
-        _keep(stacks, "Connection._drain", "profile-events.svg", "events to the picture, by CPU time")
+        _keep(stacks, ("Connection._drain",), "profile-events.svg", "events to the picture, by CPU time")
         print("shares of stock panoramisk's time for the same stream:")
         for part, share in asyncio.run(shares()).items():
             print(f"  {share:6.2f}  {part}")
     if options.only != "events":
         stacks = asyncio.run(puts(options.seconds))
-        _keep(stacks, "bridge/uapi/layers.py:Requests", "profile-put.svg", "PUT with PickUp, by CPU time")
+        # The Originate is a task of its own, which goes on where the client has gone.
+        roots = ("bridge/uapi/layers.py:Requests", "bridge/pickup.py:Pickups._ask")
+        _keep(stacks, roots, "profile-put.svg", "PUT with PickUp, by CPU time")
 
 
-def _keep(stacks: Counter[Stack], root: str, name: str, title: str) -> None:
-    top = tree(stacks, root)
+def _keep(stacks: Counter[Stack], roots: tuple[str, ...], name: str, title: str) -> None:
+    top = tree(stacks, roots)
     (IMAGES / name).write_text(flame(top, f"{title}; {top.samples} samples"))
     print(f"{name}: {top.samples} samples; most time of their own:")
-    for function, share in own_time(stacks, root):
+    for function, share in own_time(stacks, roots):
         print(f"  {share:6.1%}  {function}")
 
 

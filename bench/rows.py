@@ -80,8 +80,8 @@ ROWS = (
     ),
     Row(
         "events-cacofonisk",
-        "events to an up-to-date picture, CPU, filtered stream",
-        "cacofonisk's tracker from PyPI, on panoramisk as its runner has it",
+        "events of a call to an up-to-date picture, CPU, filtered stream",
+        "cacofonisk's tracker from PyPI, on panoramisk as its runner has it, with the events that it asks for",
         0.25,
         "events.cacofonisk",
     ),

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import statistics
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -57,8 +58,8 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
         low, high = row["spread"]
         verdict = "**no**" if over(row) else "yes"
         lines.append(
-            f"| {row['what']} | {_value(row['ours'], row['unit'])}"
-            f" | {row['reference_name']}: {_value(row['reference'], row['unit'])}"
+            f"| {row['what']} | {_value(row, 'ours', 0)}"
+            f" | {row['reference_name']}: {_value(row, 'reference', 1)}"
             f" | {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {row['limit']:g}: {verdict} |"
         )
     return "\n".join((*lines, "", _measured_on(rows)))
@@ -66,19 +67,23 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _measured_on(rows: Mapping[str, Mapping[str, Any]]) -> str:
     latest = max(rows.values(), key=lambda row: str(row["measured"]["date"]))["measured"]
+    days = sorted({str(row["measured"]["date"])[:10] for row in rows.values()})
     packages = ", ".join(f"{name} {latest[name]}" for name in _PACKAGES)
     return (
-        f"{latest['date'][:10]}, {latest['cores']} cores ({latest['machine']}), Asterisk {latest['asterisk']},"
-        f" Python {latest['python']}, {packages}. Medians of several rounds, both sides in turns in one run; in"
-        " brackets the lowest and the highest ratio of a round."
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}, {latest['cores']} cores ({latest['machine']}), Asterisk"
+        f" {latest['asterisk']}, Python {latest['python']}, {packages}. Each side's median; the ratio is the median of"
+        " those of the rounds, in which both sides take turns, and in brackets are the lowest and the highest of them."
     )
 
 
-def _value(values: Iterable[float], unit: str) -> str:
-    ordered = sorted(values)
-    middle = ordered[len(ordered) // 2]
-    digits = 0 if middle >= 100 else 1 if middle >= 10 else 2
-    return f"{middle:,.{digits}f} {unit}"
+def _value(row: Mapping[str, Any], side: str, place: int) -> str:
+    middle = statistics.median(row[side])
+    tail = f", p99 {_figure(row['tails'][place])}" if row.get("tails") else ""
+    return f"{_figure(middle)}{tail} {row['unit']}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def into_pages(table: str, pages: Iterable[Path] = PAGES) -> None:

@@ -22,6 +22,8 @@ _LONG = "[internal]\nexten => 0003*999,1,Dial(PJSIP/0003*210,600)\n"
 _PHONES = ("0003*100", "0003*024", "0003*210")
 _PAIRS_OF_A_CALL = 25
 """A softphone gives up after two minutes of ringing."""
+_GETS_OF_A_CALL = 5
+"""They warm the service up, so they come after the pairs."""
 
 _CALLER_ID = "John Doe <42420042>"
 _ORIGINATE = (
@@ -128,19 +130,27 @@ async def _ringing(lab: Lab, bridge: Bridge) -> tuple[str, str]:
 async def _pairs(
     lab: Lab, times: dict[str, list[float]], pairs: int, originate: Ask, put: Ask, get: Ask
 ) -> None:
-    """Have 024 rung by one and by the other, in turns."""
-    for name, ring in (("put", put), ("originate", originate)) * pairs:
-        began = asyncio.create_task(ring())
-        rung = await lab["024"].wait_for_ring()
-        sent, answered = await began
-        times[name].append(rung.since - sent)
-        if name == "put":
-            times["accepted"].append(answered - sent)
-        await lab["024"].decline(rung)
-        await until(lambda: _channels(lab, 2), "the new phone's channel is gone", every=0.005)
-        if name == "originate":
-            sent, answered = await get()
-            times["get"].append(answered - sent)
+    """Have 024 rung by one and by the other, who begins changing from pair to pair; then ask for the call some times."""
+    for n in range(pairs):
+        for name, ring in ((("put", put), ("originate", originate)))[:: 1 if n % 2 else -1]:
+            sent, answered, rung = await _rung(lab, ring)
+            times[name].append(rung - sent)
+            if name == "put":
+                times["accepted"].append(answered - sent)
+    for _ in range(_GETS_OF_A_CALL):
+        await _rung(lab, originate)
+        sent, answered = await get()
+        times["get"].append(answered - sent)
+
+
+async def _rung(lab: Lab, ring: Ask) -> tuple[float, float, float]:
+    """Have 024 rung, and decline; when that was asked for, when it was answered, and when the phone rang."""
+    began = asyncio.create_task(ring())
+    rung = await lab["024"].wait_for_ring()
+    sent, answered = await began
+    await lab["024"].decline(rung)
+    await until(lambda: _channels(lab, 2), "the new phone's channel is gone", every=0.005)
+    return sent, answered, rung.since
 
 
 async def _originate(ami: Plain) -> tuple[float, float]:

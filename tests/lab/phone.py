@@ -16,22 +16,10 @@ from typing import Any, Literal, Self, TypeVar
 from lab import launch, root
 from lab.asterisk import Asterisk
 from lab.ports import free_port, until
+from lab.trace import SipMessage, Trace
 
 T = TypeVar("T")
 _HELD = re.compile(r"^a=(sendonly|inactive)", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class SipMessage:
-    """A SIP message that the phone sent or received, from its own trace."""
-
-    received: bool
-    start: str
-    headers: dict[str, list[str]]
-    body: str
-
-    def first(self, header: str) -> str:
-        return self.headers.get(header.lower(), [""])[0]
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +89,7 @@ class Phone:
         self._on_ring: tuple[str, float] | None = None
         self._rung: list[PhoneCall] = []
         self._folder = root.new_folder(22, f"phone-{extension[-3:]}")
+        self._trace: Trace | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,12 +132,13 @@ class Phone:
         control = free_port()
         self._configure(control)
         run = ["/usr/bin/stdbuf", "-oL", "/usr/bin/baresip", "-s", "-f", f"/lab/{self._folder.name}"]
-        with (self._folder / "trace").open("wb") as trace:
+        trace = self._trace = Trace(self._folder / "trace", self.port)
+        with trace.path.open("wb") as printed:
             self._process = subprocess.Popen(
                 launch.command(str(root.root(22)), "nobody", *run),
                 stdin=subprocess.DEVNULL,
-                stdout=trace,
-                stderr=trace,
+                stdout=printed,
+                stderr=printed,
                 env={"PATH": "/usr/bin:/bin"},
             )
 
@@ -158,7 +148,7 @@ class Phone:
         async def connected() -> bool:
             nonlocal reader
             if process.poll() is not None:
-                raise PhoneError(f"{self} ended while starting: {self._trace()[-1000:]}")
+                raise PhoneError(f"{self} ended while starting: {trace.text()[-1000:]}")
             with contextlib.suppress(ConnectionRefusedError):
                 reader, self._writer = await asyncio.open_connection("127.0.0.1", control)
             return self._writer is not None
@@ -307,20 +297,8 @@ class Phone:
 
     def messages(self, call: PhoneCall) -> list[SipMessage]:
         """Return the SIP messages of a call, oldest first, as the phone's own trace has them."""
-        found = []
-        for block in re.split(r"^UDP |^TCP |^TLS ", self._trace(), flags=re.MULTILINE)[1:]:
-            way, _, text = block.partition("\n")
-            head, _, rest = text.partition("\r\n\r\n")  # other output of the phone follows the message
-            start, *lines = head.split("\r\n")
-            headers: dict[str, list[str]] = {}
-            for line in lines:
-                name, _, value = line.partition(":")
-                headers.setdefault(name.strip().lower(), []).append(value.strip())
-            if headers.get("call-id") == [call.id]:
-                received = way.strip().endswith(f":{self.port}")
-                body = rest[: int(headers.get("content-length", ["0"])[0])]
-                found.append(SipMessage(received, start, headers, body))
-        return found
+        assert self._trace is not None, "it has not been started"
+        return self._trace.of(call.id)
 
     def shown(self, call: PhoneCall) -> tuple[str, str]:
         """Return name and number of the other end as Asterisk last told this phone, updates included."""
@@ -470,10 +448,6 @@ class Phone:
 
     def _uri(self, number: str) -> str:
         return f"sip:{number}@{self.asterisk.host}:{self.asterisk.sip_port}"
-
-    def _trace(self) -> str:
-        """What the phone printed, without the colours."""
-        return re.sub(r"\x1b\[[0-9;]*m", "", (self._folder / "trace").read_bytes().decode(errors="replace"))
 
     def _configure(self, control: int) -> None:
         tag = self.extension[-3:]
