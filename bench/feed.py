@@ -22,15 +22,15 @@ def listeners(rounds: int) -> Measured:
     with serving("ours", "0") as (port, process):
         for n in range(-1, rounds or _ROUNDS):
             sides = (LISTENERS, 1) if n % 2 else (1, LISTENERS)
-            took = {many: _took(port, process, many) for many in sides}
+            spent = {many: took(port, process, many) for many in sides}
             if n >= 0:
-                measured.ours.append(took[LISTENERS])
-                measured.reference.append(took[1] * LISTENERS)
+                measured.ours.append(spent[LISTENERS])
+                measured.reference.append(spent[1] * LISTENERS)
     measured.notes = {"listeners": LISTENERS}
     return measured
 
 
-def _took(port: int, process: subprocess.Popen[bytes], many: int) -> float:
+def took(port: int, process: subprocess.Popen[bytes], many: int) -> float:
     """Milliseconds of the service's processor time for a burst of calls, told to so many."""
     sockets = [_listen(port) for _ in range(many)]
     try:

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import http
+from bench import feed, http
 from bench.events import Ours, Stock, grown, nothing
 from bench.measure import Cpu
-from bench.stream import Traffic, events_of_a_call, live, stream
+from bench.serving import FREE, TOKEN, call_id, serving
+from bench.stream import Traffic, events_of_a_call, live, number, stream
 from bench.table import environment
 
 LIVE = (10, 100, 1_000, 10_000)
@@ -34,12 +35,38 @@ def measure(calls: int) -> dict[str, float]:
         "list of 20": _median(page.ours),
         "list of one user": _median(users.ours),
         "GET a constant": _median(one.reference),
+        "PUT": _put(calls),
+        "a call's events to a listener": _heard(calls),
         "memory": asyncio.run(_memory(calls)),
     }
 
 
 def _median(values: list[float]) -> float:
     return round(sorted(values)[len(values) // 2], 2)
+
+
+def _put(calls: int) -> float:
+    """Microseconds from a PUT to its answer, where the PBX refuses the Originate at once: what is ours of a pickup."""
+    body = json.dumps(
+        {
+            "action": "PickUp",
+            "sendCallTo": FREE,
+            "phoneCallViewId": "01",
+            "callerId": "John <42>",
+        }
+    )
+    path = f"/uapi/phoneCalls/@me/{number(3)}/{call_id(1, calls)}"
+    with serving("ours", str(calls)) as (port, _):
+        http.until_live(port, calls)
+        client = http.Client(port, path, TOKEN, body=body.encode(), status=503)
+        return _median([client.timed() for _ in range(300)])
+
+
+def _heard(calls: int) -> float:
+    """Microseconds of processor time from a call's events to one who listens at its extension."""
+    with serving("ours", str(calls)) as (port, process):
+        http.until_live(port, calls)
+        return _median([feed.took(port, process, 1) * 1000 for _ in range(7)])
 
 
 async def _events(calls: int) -> tuple[float, float]:
@@ -64,20 +91,21 @@ async def _memory(calls: int) -> float:
 
 
 def draw(figures: dict[str, dict[str, float]]) -> None:
-    """Three plots, one below each kind of figure."""
+    """A plot for each kind of figure."""
     from matplotlib.figure import Figure  # noqa: PLC0415 -- the figures alone do not need it
 
-    image = Figure(figsize=(12, 4), layout="constrained")
-    plots: Any = image.subplots(1, 3)
+    image = Figure(figsize=(16, 4), layout="constrained")
+    plots: Any = image.subplots(1, 4)
     live_calls = [int(calls) for calls in figures]
     for plot, title, names in (
         (plots[0], "CPU for an event, µs", ("event, ours", "event, stock panoramisk")),
         (
             plots[1],
             "an answer, p50, µs",
-            ("GET one", "list of 20", "list of one user", "GET a constant"),
+            ("GET one", "list of 20", "list of one user", "GET a constant", "PUT"),
         ),
-        (plots[2], "memory for a live call, KB", ("memory",)),
+        (plots[2], "CPU for a call with a listener, µs", ("a call's events to a listener",)),
+        (plots[3], "memory for a live call, KB", ("memory",)),
     ):
         for name in names:
             plot.plot(live_calls, [figures[str(calls)][name] for calls in live_calls], marker="o", label=name)

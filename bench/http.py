@@ -23,16 +23,24 @@ class Client:
         port: Whose.
         path: What.
         token: As whom.
+        body: What is PUT there; a GET where None.
+        status: What the answer must have.
     """
 
-    def __init__(self, port: int, path: str, token: str) -> None:
+    def __init__(
+        self, port: int, path: str, token: str, *, body: bytes | None = None, status: int = 200
+    ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), 60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = (
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-        )
+        self._status = status
+        head = f"{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        if body is None:
+            self._request = f"GET {head}\r\n".encode()
+        else:
+            entity = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            self._request = f"PUT {head}{entity}".encode() + body
 
-    def get(self) -> bytes:
+    def ask(self) -> bytes:
         """Ask, and wait for the whole answer.
 
         Returns:
@@ -43,7 +51,7 @@ class Client:
         while b"\r\n\r\n" not in answer:
             answer += self._more()
         head, _, body = answer.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200 "):
+        if not head.startswith(b"HTTP/1.1 %d " % self._status):
             raise RuntimeError(answer.decode())
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         length = int(lengths[0].partition(b":")[2])
@@ -60,7 +68,7 @@ class Client:
     def timed(self) -> float:
         """Ask, and say how many microseconds the answer took."""
         start = time.perf_counter()
-        self.get()
+        self.ask()
         return (time.perf_counter() - start) * 1e6
 
     def close(self) -> None:
@@ -107,31 +115,31 @@ def users(rounds: int, calls: int = LIVE) -> Measured:
     """The list of one user's ten calls with all live calls, beside the same with 100."""
     path = "/uapi/phoneCalls/@me/@self?count=20"
     with serving("ours", str(calls)) as (many, _), serving("ours", "100") as (few, _):
-        _until_live(many, calls)
-        _until_live(few, 100)
+        until_live(many, calls)
+        until_live(few, 100)
         ours, reference = Client(many, path, TOKEN), Client(few, path, TOKEN)
         for client in (ours, reference):
-            if _found(client.get()) != CALLS_OF_ONE_USER:
+            if _found(client.ask()) != CALLS_OF_ONE_USER:
                 raise RuntimeError("the user's calls are not all there")
         return alternately(ours, reference, rounds or _ROUNDS, _REQUESTS)
 
 
 def _beside_a_constant(path: str, token: str, rounds: int, calls: int) -> Measured:
     with serving("ours", str(calls)) as (port, _):
-        _until_live(port, calls)
+        until_live(port, calls)
         ours = Client(port, path, token)
-        body = ours.get()
+        body = ours.ask()
         with serving("constant", str(len(body))) as (other, _):
             measured = alternately(ours, Client(other, path, token), rounds or _ROUNDS, _REQUESTS)
     measured.notes |= {"bytes": len(body), "live calls": calls}
     return measured
 
 
-def _until_live(port: int, calls: int) -> None:
+def until_live(port: int, calls: int) -> None:
     """Wait until the service has worked off the beginning of all calls."""
     client = Client(port, _ALL, OWNER)
     end = time.monotonic() + 120
-    while (found := _found(client.get())) != calls:
+    while (found := _found(client.ask())) != calls:
         if time.monotonic() > end:
             raise RuntimeError(f"{found} calls are live, not {calls}")
         time.sleep(0.1)

@@ -23,11 +23,11 @@ from starlette.routing import Route
 
 from bench.stream import BANNER, FIRST_SECOND, Traffic, live, number, stream
 from bridge import logs
-from bridge.ami import LinkState
+from bridge.ami import LinkState, Originate, Refused
 from bridge.ami.connection import Connection, Timing
 from bridge.app import RunningPbx, create_app
 from bridge.calls import Headers
-from bridge.grammar import CallId
+from bridge.grammar import CallId, Uniqueid
 from bridge.settings import Settings
 from bridge.uapi import Server
 
@@ -35,6 +35,10 @@ TOKEN = "bench-token"
 OWNER = "owner-token"
 CALLS_OF_ONE_USER = 10
 
+FREE = "0003*25000"
+"""A phone that is in no call."""
+
+_FREE = f"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/{FREE}\r\nState: NOT_INUSE\r\n\r\n".encode()
 _PAUSE = 0.002
 
 
@@ -86,6 +90,14 @@ class _Played:
         self.again = b""
         self.play = asyncio.Event()
 
+    async def getvar(self, variable: str, channel: Uniqueid | None = None) -> str:  # noqa: ARG002 -- as the link's
+        """Nothing."""
+        return ""
+
+    async def originate(self, o: Originate) -> None:
+        """Refuse, at once."""
+        raise Refused(f"not {o.pickup}")
+
     async def run(self) -> None:
         """Play the beginning at once, and the rest at each SIGUSR1."""
         connection = Connection(self._take, lambda: float(FIRST_SECOND), Timing())
@@ -112,8 +124,8 @@ def _serve_ours(calls: int) -> None:
     logs.configure("error")
     configured = settings()
     bridge = create_app(configured, make_link=make_link)
-    links[0].beginning = live(calls) if calls else b""
-    links[0].again = stream(Traffic(1, phones=2), filtered=True)
+    links[0].beginning = (live(calls) if calls else b"") + _FREE
+    links[0].again = stream(Traffic(1, seed=1, phones=2, first=calls), filtered=True)
     Server(
         bridge.asgi,
         http=configured.http,
