@@ -84,7 +84,7 @@ bench: $(READY) ## The table of figures beside those of others (ONLY=part-of-a-n
 
 .PHONY: bench-growth
 bench-growth: $(READY) ## The figures for 10 to 10,000 live calls, as a plot in docs/images (no lab)
-	$(BIN)/python -m bench.growth
+	PYTHONPATH=tests:. $(BIN)/python -m bench.growth
 
 .PHONY: profile
 profile: $(READY) ## Flame graphs of the events path and of the PUT path, into docs/images (ONLY=events or put)

@@ -1,4 +1,5 @@
-"""How the figures grow with 10, 100, 1,000 and 10,000 live calls: docs/images/growth.png and bench/growth.json.
+"""How the figures grow with 10, 100, 1,000 and 10,000 live calls, and what calls at a pace take of a core:
+docs/images/growth.png and bench/growth.json.
 
 Run by ``make bench-growth``. No lab is needed: the calls are made of the generated stream.
 """
@@ -9,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import feed, http
+from bench import feed, http, pace
 from bench.events import Ours, Stock, grown, nothing
 from bench.measure import Cpu
 from bench.serving import FREE, TOKEN, call_id, serving
@@ -17,6 +18,8 @@ from bench.stream import Traffic, events_of_a_call, live, number, stream
 from bench.table import environment
 
 LIVE = (10, 100, 1_000, 10_000)
+PACES = (10, 50, 100, 200, 500, 1_000)
+"""Calls a second."""
 IMAGE = Path(__file__).parents[1] / "docs/images/growth.png"
 FIGURES = Path(__file__).with_name("growth.json")
 
@@ -90,12 +93,21 @@ async def _memory(calls: int) -> float:
     return round(await grown(calls, ours.read(live(calls)), ours.bridge.picture.calls), 2)
 
 
-def draw(figures: dict[str, dict[str, float]]) -> None:
+def paced(rate: int) -> dict[str, float]:
+    """What calls at a pace take of a core, and for an event; the same with somebody who listens to all of them."""
+    found: dict[str, float] = {}
+    for who, listener in (("nobody listens", False), ("one listens to all", True)):
+        core, event = pace.share(rate, listener=listener)
+        found |= {f"% of a core, {who}": round(100 * core, 1), f"µs an event, {who}": round(event, 1)}
+    return found
+
+
+def draw(figures: dict[str, dict[str, float]], paces: dict[str, dict[str, float]]) -> None:
     """A plot for each kind of figure."""
     from matplotlib.figure import Figure  # noqa: PLC0415 -- the figures alone do not need it
 
-    image = Figure(figsize=(16, 4), layout="constrained")
-    plots: Any = image.subplots(1, 4)
+    image = Figure(figsize=(16, 8), layout="constrained")
+    plots: Any = image.subplots(2, 3).flatten()
     live_calls = [int(calls) for calls in figures]
     for plot, title, names in (
         (plots[0], "CPU for an event, µs", ("event, ours", "event, stock panoramisk")),
@@ -113,6 +125,17 @@ def draw(figures: dict[str, dict[str, float]]) -> None:
         plot.set_ylim(bottom=0)
         plot.grid(visible=True, alpha=0.3)
         plot.legend()
+    for plot, title, unit in (
+        (plots[4], "% of a core", "% of a core"),
+        (plots[5], "CPU for an event at that pace, µs", "µs an event"),
+    ):
+        for who in ("nobody listens", "one listens to all"):
+            values = [figure[f"{unit}, {who}"] for figure in paces.values()]
+            plot.plot([int(rate) for rate in paces], values, marker="o", label=who)
+        plot.set(xscale="log", xlabel="calls a second", title=title)
+        plot.set_ylim(bottom=0)
+        plot.grid(visible=True, alpha=0.3)
+        plot.legend()
     image.savefig(IMAGE, dpi=100)
 
 
@@ -125,9 +148,14 @@ def main() -> None:
         for calls in LIVE:
             figures[str(calls)] = measure(calls)
             print(calls, figures[str(calls)], flush=True)
-        text = json.dumps({"measured": environment(), "live calls": figures}, indent=1, ensure_ascii=False)
-        FIGURES.write_text(text + "\n")
-    draw(json.loads(FIGURES.read_text())["live calls"])
+        paces = {}
+        for rate in PACES:
+            paces[str(rate)] = paced(rate)
+            print(rate, paces[str(rate)], flush=True)
+        kept = {"measured": environment(), "live calls": figures, "calls a second": paces}
+        FIGURES.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    known = json.loads(FIGURES.read_text())
+    draw(known["live calls"], known["calls a second"])
 
 
 if __name__ == "__main__":

@@ -58,14 +58,14 @@ def stream(traffic: Traffic, *, filtered: bool) -> bytes:
         traffic: Of what kind.
         filtered: As the bridge's own session gets them, or as one does that may see everything.
     """
-    return b"".join(data for _, data in _bursts(traffic, filtered=filtered))
+    return b"".join(data for _, data in timed(traffic, filtered=filtered))
 
 
 def live(calls: int, *, filtered: bool = True) -> bytes:
     """The beginning of calls that have been answered and are all there at once: each phone has one at most."""
     traffic = Traffic(calls, rate=1000.0, rings=0.01, talks=1e9, phones=2 * calls)
     last = traffic.calls / traffic.rate * 10
-    return b"".join(data for at, data in _bursts(traffic, filtered=filtered) if at < last)
+    return b"".join(data for at, data in timed(traffic, filtered=filtered) if at < last)
 
 
 def number(phone: int) -> str:
@@ -78,8 +78,8 @@ def linkedid(traffic: Traffic, call: int) -> str:
     return f"{FIRST_SECOND + int(call / traffic.rate)}.{2 * call}"
 
 
-def _bursts(traffic: Traffic, *, filtered: bool) -> Iterator[tuple[float, bytes]]:
-    """All bursts with their times, in the order of these."""
+def timed(traffic: Traffic, *, filtered: bool) -> Iterator[tuple[float, bytes]]:
+    """The same in bursts: when each comes, in seconds, and its events, in the order of these times."""
     chance = random.Random(traffic.seed)
     waiting: list[tuple[float, int, int, bytes]] = []
     for call in range(traffic.first, traffic.first + traffic.calls):
