@@ -185,7 +185,8 @@ async def parked_outside(lab: Lab, bridge: Bridge) -> Scene:
     await lab["0003*101"].dial(PARK_ME)
     await lab.wait_waiting("0003*101", "Park")
     await (await lab.outside()).dial(GROUP)
-    await lab[THIRD].wait_for_ring()  # Asterisk gives no reason for ending a ring of which it has not heard yet
+    # Asterisk gives no reason for the end of a ring of which it has not heard yet.
+    await lab[THIRD].wait_for_ring()
     await lab[CALLED].accept(await lab[CALLED].wait_for_ring())
     await lab.wait_together(OUTSIDE, CALLED)
     return replace(await _parked_by_210(lab, bridge, "parked, from outside", OUTSIDE), uri=GROUP)
