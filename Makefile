@@ -67,7 +67,7 @@ test-all: $(READY) ## Every test, and those on the real Asterisk on 16 as well
 	LAB_ASTERISK=16 $(PYTEST) -m real $(ARGS)
 
 .PHONY: matrix
-matrix: $(READY) ## Every state of a call against every end of its pickup (ROUNDS=20 RACES=5 ONLY=part-of-a-name)
+matrix: $(READY) ## Every state of a call against every end of its pickup (ROUNDS=20 RACES=20 ONLY=part-of-a-name)
 	PYTHONPATH=tests:. $(BIN)/python -m matrix.run
 
 .PHONY: recordings

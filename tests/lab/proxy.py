@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -34,8 +35,10 @@ class AmiProxy:
         """Every action that went to Asterisk, in order; secrets included."""
         self.to_asterisk = bytearray()
         """Every byte that went to Asterisk."""
-        self.connections = 0
-        """How many were opened so far."""
+        self.connected: list[float] = []
+        """When each connection was opened, by the monotonic clock; those that were refused too."""
+        self.held = bytearray()
+        """Bytes that came while they were held on their way to Asterisk."""
         self._up, self._down = _Gate(), _Gate()
         self._refuse = False
         self._swallowed: frozenset[str] = frozenset()
@@ -116,7 +119,7 @@ class AmiProxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self.connections += 1
+        self.connected.append(time.monotonic())
         if self._refuse:
             writer.transport.abort()
             return
@@ -139,6 +142,8 @@ class AmiProxy:
         pending = b""
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
+                if gate is self._up and not gate.open.is_set():
+                    self.held += data
                 await gate.open.wait()
                 if gate is self._up:
                     self.to_asterisk += data

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from lab import Bridge, Lab, PhoneCall, until
+from lab import Bridge, Lab, Message, PhoneCall, until
 from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
 from lab.sip import SIP_USER, SipUser
@@ -57,6 +57,8 @@ class Play:
     scene: Scene
     verdict: Verdict = field(default_factory=Verdict)
     machine: Pace = field(default_factory=pace)
+    apart: float | None = None
+    """Seconds between the two answers that Asterisk had, where both phones were in time."""
     declined: PhoneCall | None = None
     """The ring that its phone has declined by itself."""
 
@@ -133,6 +135,7 @@ class Play:
             verdict.people(str(late))
         await self.nobody_is_left(TAKER, scene.source)
         await self.told_elsewhere()
+        await self.let_go()
         body = response.json() if response.status_code == 200 else {}
         views = {view["extension"] for view in body.get("phoneCallView", ())}
         verdict.answer(
@@ -147,6 +150,22 @@ class Play:
                 if ring.established == 0 and ring is not self.declined:
                     await self.lab[extension].wait_closed(ring, timeout=20)
                     self.verdict.people(f"{extension} shows a missed call", unless=ring.elsewhere)
+
+    async def let_go(self) -> None:
+        """The phone that had the call, or rang for it, has nothing of it any more."""
+        scene = self.scene
+        if not scene.target:
+            return
+        try:
+            if scene.ring:
+                await self.lab[scene.target].wait_closed(scene.ring)
+            else:
+                await until(lambda: self._is_out(scene.target), f"{scene.target} is let go", timeout=20)
+        except TimeoutError as late:
+            self.verdict.people(str(late))
+
+    async def _is_out(self, extension: str) -> bool:
+        return not any(row.extension == extension for row in await self.lab.strangers())
 
     async def nobody_is_left(self, *those: str) -> None:
         """Nobody sits alone in a bridge, and nobody fell into the voicemail."""
@@ -285,7 +304,7 @@ async def target_answers(play: Play) -> None:
     asked = play.ask()
     await play.lab[TAKER].wait_for_ring()
     assert play.scene.ring
-    await play.lab[CALLED].accept(play.scene.ring)
+    await play.lab[play.scene.target].accept(play.scene.ring)
     await play.lab[TAKER].accept()
     await play.taken(await asked)
 
@@ -294,23 +313,38 @@ async def same_moment(play: Play) -> None:
     """Target and 024 answer in the same millisecond or so: one of them has the caller, the other nothing."""
     scene, lab = play.scene, play.lab
     asked = play.ask()
-    await lab[TAKER].wait_for_ring()
+    ring = await lab[TAKER].wait_for_ring()
     assert scene.ring
+    mark = len(lab.ami.events)
     offset = random.uniform(-0.002, 0.002)  # a race, not a secret
-    first, second = (CALLED, TAKER) if offset < 0 else (TAKER, CALLED)
+    first, second = (scene.target, TAKER) if offset < 0 else (TAKER, scene.target)
     racing = [asyncio.ensure_future(lab[first].command("accept", check=False))]
     await asyncio.sleep(abs(offset))
     racing.append(asyncio.ensure_future(lab[second].command("accept", check=False)))
     await asyncio.gather(*racing)
     response = await asked
-    winner = TAKER if response.status_code == 200 else CALLED
+    winner = TAKER if response.status_code == 200 else scene.target
     try:
         await play.together(winner, scene.source)
     except TimeoutError as late:
         play.verdict.answer(f"the API said {response.status_code}, and {late}")
     await play.nobody_is_left(winner, scene.source)
-    if winner == CALLED:
+    if winner == TAKER:
+        await play.let_go()
+    else:
         play.says(response, 409, "pc_pickup_conflict")
+        await lab[TAKER].wait_closed(ring)
+    up = {
+        event["Channel"].rpartition("-")[0]: float(event["_at"])
+        for event in lab.ami.events[mark:]
+        if _up(event)
+    }
+    if {f"PJSIP/{TAKER}", f"PJSIP/{scene.target}"} <= set(up):
+        play.apart = abs(up[f"PJSIP/{TAKER}"] - up[f"PJSIP/{scene.target}"])
+
+
+def _up(event: Message) -> bool:
+    return event["Event"] == "Newstate" and event["ChannelState"] == "6"
 
 
 async def fetched(play: Play) -> None:

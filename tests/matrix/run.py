@@ -30,6 +30,13 @@ class Tally:
     false: list[str] = field(default_factory=list)
     cells: Counter[tuple[str, str]] = field(default_factory=Counter)
     bad: Counter[tuple[str, str]] = field(default_factory=Counter)
+    apart: list[float] = field(default_factory=list)
+    """Seconds between the two answers of each race in which Asterisk had both."""
+
+    def races(self) -> str:
+        """How close the races were."""
+        close = sum(seconds <= 0.001 for seconds in self.apart)
+        return f"{len(self.apart)} races in which Asterisk had both answers, {close} of them within a millisecond"
 
     def __str__(self) -> str:
         return f"{self.pickups} pickups, {len(self.lost)} lost, {len(self.false)} false answers"
@@ -75,6 +82,7 @@ async def _cell(lab: Lab, bridge: Bridge, state: State, end: End, tally: Tally) 
         cell = (scene.state, end.__name__)
         tally.pickups += 1
         tally.cells[cell] += 1
+        tally.apart += [play.apart] if play.apart is not None else []
         for complaint in play.verdict.lost:
             tally.lost.append(f"{cell}: {complaint}")
         for complaint in play.verdict.false:
@@ -108,12 +116,12 @@ def main() -> int:
     """Play as often as the environment says, and print what came out."""
     started = time.monotonic()
     rounds = int(os.environ.get("ROUNDS", "1"))
-    tally = asyncio.run(matrix(rounds, int(os.environ.get("RACES", "5")), only=os.environ.get("ONLY", "")))
+    tally = asyncio.run(matrix(rounds, int(os.environ.get("RACES", "20")), only=os.environ.get("ONLY", "")))
     console = Console(width=180)
     for complaint in (*tally.lost, *tally.false):
         console.print(complaint, markup=False)
     console.print(table(tally))
-    console.print(f"{rounds} rounds in {time.monotonic() - started:.0f} s")
+    console.print(f"{rounds} rounds in {time.monotonic() - started:.0f} s; {tally.races()}")
     print(tally)
     return 1 if tally.lost or tally.false else 0
 

@@ -150,6 +150,16 @@ async def transferred(lab: Lab, bridge: Bridge) -> Scene:
     return await _at_third(lab, bridge, "transferred")
 
 
+async def transfer_rings(lab: Lab, bridge: Bridge) -> Scene:
+    """210 has sent the caller on to 211 without asking, whose phone rings."""
+    await _talks(lab, bridge)
+    await lab[CALLED].transfer(THIRD)
+    ring = await lab[THIRD].wait_for_ring()
+    await lab[CALLED].wait_closed()
+    call = await _listed(bridge, THIRD, "3", views=2)
+    return Scene("transfer rings", "rings", THIRD, call["id"], _view(call, THIRD), CALLER, THIRD, ring=ring)
+
+
 async def taken_over(lab: Lab, bridge: Bridge) -> Scene:
     """211 has picked the caller up, and they talk."""
     call = await _talks(lab, bridge)
@@ -255,6 +265,7 @@ STATES: tuple[State, ...] = (
     held,
     held_by_source,
     held_by_both,
+    transfer_rings,
     transferred,
     taken_over,
     parked,

@@ -297,8 +297,8 @@ async def talks(lab: Lab, caller: str, *connected: str, rang: str = "") -> None:
         lab: Where the call was; it is over.
         caller: Uniqueid of his channel.
         connected: With whom, one after the other, by short numbers.
-        rang: Whose ring was taken: Asterisk books it as answered for less than a second, or as not answered (22.10
-            does both).
+        rang: Whose ring was taken: Asterisk books it as answered, for as long as it rang, where the caller himself had
+            been answered before, or as not answered (22.10 does both).
     """
 
     async def rows() -> list[dict[str, str]]:
@@ -306,12 +306,11 @@ async def talks(lab: Lab, caller: str, *connected: str, rang: str = "") -> None:
 
     async def so() -> bool:
         answered = [
-            (re.sub(r"^PJSIP/(?:\d+\*)?|-[0-9a-f]{8}$", "", row["dstchannel"]), int(row["billsec"]))
+            re.sub(r"^PJSIP/(?:\d+\*)?|-[0-9a-f]{8}$", "", row["dstchannel"])
             for row in await rows()
             if row["disposition"] == "ANSWERED" and row["dstchannel"]
         ]
-        with_whom = [who for who, _ in answered]
-        return with_whom == list(connected) or (with_whom == [rang, *connected] and answered[0][1] == 0)
+        return answered in (list(connected), [rang, *connected])
 
     try:
         await until(so, "the call records are written", timeout=20)

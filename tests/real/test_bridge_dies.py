@@ -11,6 +11,7 @@ from lab import AmiProxy, Bridge, Lab, Message, PhoneCall, until
 from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import DIAL_G, NOBODY, PARK_ME
 from lab.pace import pace
+from matrix.ends import Play
 from matrix.states import (
     Scene,
     held,
@@ -45,7 +46,7 @@ async def test_killed_before_the_originate_arrived(
     asked = asyncio.ensure_future(
         bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, caller_id="John Doe <42420042>")
     )
-    await asyncio.sleep(0.1)  # there is no event for bytes that do not arrive
+    await until(lambda: _is_held(proxy, "Originate"), "the Originate is on its way")
     await bridge.kill()
     await asyncio.gather(asked, return_exceptions=True)
     proxy.cut()
@@ -59,9 +60,14 @@ async def test_killed_before_the_originate_arrived(
     await lab.wait_together("024", "100")
 
 
+async def _is_held(proxy: AmiProxy, name: str) -> bool:
+    return f"Action: {name}\r\n".encode() in proxy.held
+
+
+@pytest.mark.parametrize("restarted", [True, False], ids=["before the phone answers", "after it"])
 @pytest.mark.usefixtures("unwatched")
 async def test_killed_before_the_answer_to_the_originate(
-    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy, *, restarted: bool
 ) -> None:
     """The phone rings, and nobody has heard of it: it connects all the same, and the new bridge tells what it is."""
     proxy = await new_proxy()
@@ -75,15 +81,20 @@ async def test_killed_before_the_answer_to_the_originate(
     await asyncio.gather(asked, return_exceptions=True)
     proxy.cut()
     proxy.release()
+    if not restarted:
+        await lab["024"].accept(ring)
+        await lab.wait_together("024", "100")
 
     await bridge.start()
 
     shown = await _view(bridge, scene.uri, scene.call, "01")
-    assert shown["pickUp"] == {"from": "0003*210", "sendCallTo": "0003*024", "status": "ringing"}
+    status = "ringing" if restarted else "connected"
+    assert shown["pickUp"] == {"from": "0003*210", "sendCallTo": "0003*024", "status": status}
     again = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
-    await lab["024"].accept(ring)
-    await lab.wait_together("024", "100")
+    if restarted:
+        await lab["024"].accept(ring)
+        await lab.wait_together("024", "100")
     assert len(lab["024"].rings) == 1
 
 
@@ -112,9 +123,11 @@ async def test_a_restarted_bridge_goes_on_watching(lab: Lab, new_bridge: NewBrid
         shown = await _view(bridge, scene.uri, scene.call, scene.view)
         assert shown["pickUp"]["status"] == "ringing", state.__name__
 
+        play, mark = Play(lab, bridge, scene), len(lab.ami.events)
         await lab["100"].hangup()
 
-        assert (await lab["024"].wait_closed(ring, timeout=20)).established == 0, state.__name__
+        await play.stopped(ring, await play.hung_up("0003*100", mark), 16)
+        assert (ring.established, play.verdict.lost) == (0, []), state.__name__
         await bridge.close()
         await lab.reset()
 
@@ -132,7 +145,11 @@ async def test_killed_at_the_answer(
         ring = await rung(lab, bridge, scene)
 
         if heard:
-            await asyncio.gather(lab["024"].accept(ring), bridge.kill())
+            mark = len(lab.ami.events)
+            answered = asyncio.ensure_future(lab["024"].accept(ring))
+            await lab.ami.wait_for(partial(_of_024, "Newstate"), since=mark)
+            await bridge.kill()
+            await answered
             await lab.wait_together("024", "100")
         else:
             proxy.hold(from_asterisk=True)
@@ -264,9 +281,10 @@ def _without_links(entries: Any) -> Any:
     return [{key: value for key, value in entry.items() if not key.startswith("link")} for entry in entries]
 
 
+@pytest.mark.parametrize("answers", [False, True], ids=["still ringing", "answered in time"])
 @pytest.mark.usefixtures("unwatched")
 async def test_sigterm_answers_those_who_wait_and_leaves_the_pickups_alone(
-    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy, *, answers: bool
 ) -> None:
     """On SIGTERM new PUTs are 503, a waiting one is answered, AMI is logged off, exit is 0; 024 rings on and connects."""
     proxy = await new_proxy()
@@ -280,13 +298,17 @@ async def test_sigterm_answers_those_who_wait_and_leaves_the_pickups_alone(
     machine, started = pace(), time.monotonic()
     stopping = asyncio.ensure_future(bridge.stop())
     await until(lambda: _refuses(bridge, scene), "new requests are refused", timeout=20)
+    if answers:
+        await lab["024"].accept(ring)
     answered = await waiting
 
-    assert (answered.status_code, answered.headers["Preference-Applied"]) == (202, "wait=30")
+    expected = (200 if answers else 202, "wait=30")
+    assert (answered.status_code, answered.headers["Preference-Applied"]) == expected
     assert await stopping == 0
     assert machine.worth(started, time.monotonic()) <= 10
     assert proxy.count("Logoff") == 1
-    await lab["024"].accept(ring)
+    if not answers:
+        await lab["024"].accept(ring)
     await lab.wait_together("024", "100")
 
 

@@ -91,16 +91,20 @@ async def test_both_legs_of_a_talk_are_one_call(lab: Lab, bridge: Bridge, new_br
     assert await _rung(lab) == [rung]
 
 
-async def test_an_agent_and_his_waiting_caller_are_one_call(lab: Lab, bridge: Bridge) -> None:
-    """One app takes the ring of a queue's agent, another the waiting caller: one of them gets it."""
+async def test_an_agent_and_his_waiting_caller_are_one_call(
+    lab: Lab, bridge: Bridge, new_bridge: NewBridge
+) -> None:
+    """One app takes the ring of a queue's agent, another, at another bridge, the waiting caller: one of them gets it."""
+    other = await new_bridge()
     await lab["100"].dial(ONE_AGENT)
     await lab["210"].wait_for_ring()
     call = await bridge.call("0003*210")
     agent = next(view["id"] for view in call["phoneCallView"] if view["extension"] == "0003*210")
+    await other.call("0003*210")
 
     answers = await asyncio.gather(
         bridge.pick_up("0003*210", call["id"], "0003*024", view=agent),
-        bridge.pick_up("0003*210", call["id"], "0003*025", view="00"),
+        other.pick_up("0003*210", call["id"], "0003*025", view="00", token=OWNER, user="@owner"),
     )
 
     assert sorted(answer.status_code for answer in answers) == [202, 409]

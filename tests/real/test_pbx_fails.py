@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -34,19 +35,26 @@ async def _unavailable(bridge: Bridge, within: float) -> None:
     assert (put.status_code, put.json()["error"]["code"]) == (503, "pbx_unavailable")
 
 
-async def _well_again(lab: Lab, bridge: Bridge, within: float = 10) -> None:
-    """Wait until there is a picture again, without ghosts; then a ringing call is picked up."""
-    machine, started = pace(), time.monotonic()
+async def _well_again(lab: Lab, bridge: Bridge, within: float = 10, *, since: float | None = None) -> None:
+    """Wait until there is a picture again, without ghosts; then a ringing call is picked up.
+
+    Args:
+        lab: Where.
+        bridge: Who was cut off.
+        within: Seconds until then.
+        since: From when on, by the monotonic clock; from now on where None.
+    """
+    machine, started = pace(), since or time.monotonic()
 
     async def answers() -> bool:
         return (await bridge.get("@me", CALLED)).status_code == 200
 
     await until(answers, "the API answers again", timeout=within + 20)
-    assert machine.worth(started, time.monotonic()) <= within
     assert await bridge.calls(CALLED) == []
     scene = await ringing(lab, bridge)
     accepted = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
     assert accepted.status_code == 202, accepted.text
+    assert machine.worth(started, time.monotonic()) <= within
     await lab["024"].accept(await lab["024"].wait_for_ring())
     await lab.wait_together("024", "100")
 
@@ -74,6 +82,28 @@ async def test_a_cut_connection(lab: Lab, new_bridge: NewBridge, new_proxy: NewP
     await lab["024"].wait_closed(ring)
     assert proxy.count("Originate") == 0
     await _well_again(lab, bridge)
+
+
+async def test_each_try_to_reconnect_comes_later_than_the_one_before(
+    new_bridge: NewBridge, new_proxy: NewProxy
+) -> None:
+    """After 0.2 s, doubling to at most 5 s, each drawn from the upper half of that."""
+    proxy = await new_proxy()
+    await new_bridge(proxy.login)
+    machine = pace()
+
+    proxy.cut(refuse=True)
+    lost = time.monotonic()
+
+    await until(lambda: _tried(proxy, 6), "it has tried five times", timeout=60)
+    tries = [lost, *proxy.connected[1:6]]
+    for wait, (before, after) in zip((0.2, 0.4, 0.8, 1.6, 3.2), pairwise(tries), strict=True):
+        assert after - before >= wait / 2 - 0.01
+        assert machine.worth(before, after) <= wait + 0.3
+
+
+async def _tried(proxy: AmiProxy, times: int) -> bool:
+    return len(proxy.connected) >= times
 
 
 async def test_an_originate_under_way_is_not_sent_again(
@@ -181,23 +211,43 @@ async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: New
             case "core stop now":
                 await doomed.asterisk.stop()
                 await _unavailable(bridge, within=1)
-                await doomed.revive()
+                await doomed.asterisk.start()
             case "kill":
                 await doomed.asterisk.kill()
                 await _unavailable(bridge, within=1)
-                await doomed.revive()
+                await doomed.asterisk.start()
             case "freeze":
                 doomed.asterisk.freeze()
                 await _unavailable(bridge, within=10)
                 doomed.asterisk.thaw()
-                await doomed.reset()
             case _:
                 await doomed.asterisk.cli("core restart now")
                 await _unavailable(bridge, within=1)
                 await until(_booted(doomed), "Asterisk is up again", timeout=60)
-                await doomed.revive()
-        await _well_again(doomed, bridge)
+        up = time.monotonic()
+        await (doomed.reset() if fault == "freeze" else doomed.revive())
+        await _well_again(doomed, bridge, since=up)
         await doomed.reset()
+
+
+async def test_an_asterisk_that_freezes_while_it_is_asked(doomed: Lab, new_bridge: NewBridge) -> None:
+    """The PUT is told 503; once Asterisk goes on, the phone rings for whoever asks again, and once."""
+    bridge = await new_bridge(doomed.asterisk.ami)
+    scene = await ringing(doomed, bridge)
+    machine, started = pace(), time.monotonic()
+    doomed.asterisk.freeze()
+
+    told = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+
+    assert (told.status_code, told.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert machine.worth(started, time.monotonic()) <= 10
+    doomed.asterisk.thaw()
+    await until(_reconnected(bridge), "the API answers again")
+    again = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    assert again.status_code == 202, again.text
+    await doomed["024"].accept(await doomed["024"].wait_for_ring())
+    await doomed.wait_together("024", "100")
+    assert len(doomed["024"].rings) == 1
 
 
 def _booted(lab: Lab) -> Callable[[], Awaitable[bool]]:
@@ -287,18 +337,22 @@ def _told(bridge: Bridge, reason: str) -> Callable[[], Awaitable[bool]]:
     return told
 
 
+@pytest.mark.parametrize("action", ["Getvar", "Originate"])
 async def test_an_action_without_an_answer_is_told(
-    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy
+    lab: Lab, new_bridge: NewBridge, new_proxy: NewProxy, action: str
 ) -> None:
     """The link lives, but one action gets no answer (Asterisk has had deadlocks around pickup): 503 and a loud log."""
     proxy = await new_proxy()
     bridge = await new_bridge(proxy.login)
     scene = await ringing(lab, bridge)
-    proxy.swallow("Getvar")
+    proxy.swallow(action)
+    machine, started = pace(), time.monotonic()
 
     answer = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
 
+    assert machine.worth(started, time.monotonic()) <= 10
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "pbx_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
     assert "core show locks" in bridge.log()
     proxy.swallow()
     await lab["100"].hangup()

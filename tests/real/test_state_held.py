@@ -55,11 +55,13 @@ async def test_a_call_held_by_the_source_stays_held(lab: Lab, bridge: Bridge) ->
     """100 has 210 on hold: 024 takes 210's place, and nobody says that the hold is over before 100 does."""
     await talk(lab)
     await lab["100"].hold()
+    at_100 = lab["100"].live[0]
     call = await held(bridge, "0003*210", {"00": True, "01": False})
     since = view(call, "01")["onHold"]
     await agree(lab, bridge)
     await take(lab, bridge, "0003*210", call["id"])
     await only(lab, {"100", "024"})
+    assert lab["100"].held(at_100)
     call = await held(bridge, "0003*210", {"00": True, "01": False})
     assert view(call, "01")["onHold"] == since
     assert views(call) == {"00": "0003*100", "01": "0003*024"}

@@ -30,14 +30,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
 async def names_are_right(lab: Lab) -> None:
-    """The new phone rang with the caller id of the request, and the phone of who waited shows it now."""
+    """The new phone rang with the caller id of the request, and the phone of who waited shows it now; the new one him."""
     (at_024,), (at_100,) = lab["024"].live, lab["100"].live
     assert (at_024.name, at_024.number) == ("John Doe", "42420042")
 
     async def shown() -> bool:
-        return lab["100"].shown(at_100) == ("John Doe", "42420042")
+        displays = lab["100"].shown(at_100), lab["024"].shown(at_024)
+        return displays == (("John Doe", "42420042"), ("Ext 100", "0003*100"))
 
-    await until(shown, "100 shows whom it is with")
+    await until(shown, "each shows whom it is with")
 
 
 def slot(call: Call) -> tuple[int | None, str | None]:
@@ -85,6 +86,7 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(
     parked = await shows(bridge, "0003*210", {"00": "0003*100"}, "5")
     assert parked["id"] == call["id"]
     assert slot(parked) == (702, "0003*210")
+    assert "parked" in view(parked, "00")
     assert parked["answered"] == call["answered"]
     await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*210", call["id"], view="00", action=action)

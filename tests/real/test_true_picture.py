@@ -68,6 +68,7 @@ async def _step(lab: Lab, dice: random.Random) -> str:
         if not live:
             number = dice.choice(NUMBERS)
             deeds += [(f"{name} dials {number}", partial(phone.dial, number))] * 2
+            deeds += [(f"{name} is rung, to dial {number}", partial(_originate, lab, name, number))]
         for call in live:
             if call.state == "ringing":
                 deeds += [(f"{name} answers", partial(phone.accept, call))] * 4
@@ -89,6 +90,14 @@ async def _step(lab: Lab, dice: random.Random) -> str:
     return told
 
 
+async def _originate(lab: Lab, name: str, number: str) -> None:
+    """Have somebody rung by another's Originate, who is put through to a number when he answers."""
+    await lab.ami.action({
+        "Action": "Originate", "Channel": f"PJSIP/{name}", "Context": "internal", "Exten": number, "Priority": "1",
+        "Async": "true", "Timeout": "20000",
+    })  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a bridge shows of one view."""
@@ -108,6 +117,8 @@ async def _listed(bridge: Bridge) -> Calls:
     """Every call that a bridge lists to somebody who may see all."""
     response = await bridge.get("@me", "@self", token=GLOBAL, params={"count": "500"})
     assert response.status_code == 200, response.text
+    ids = [(call["id"], view["id"]) for call in response.json()["entry"] for view in call["phoneCallView"]]
+    assert len(set(ids)) == len(ids), f"two legs of a call show one id: {ids}"
     return {
         call["id"]: tuple(
             Shown(

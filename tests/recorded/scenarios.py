@@ -849,7 +849,7 @@ async def _(on: Stage) -> None:
     await on.answers("211")
     await on.dials("102", PARK_ME)
     on.proxy.allow()
-    await until(_settled(on.proxy, on.proxy.connections), "the recorder is back")
+    await until(_settled(on.proxy, len(on.proxy.connected)), "the recorder is back")
     await on.pause(1)
     await on.hangs_up("101")
     await on.hangs_up("102")
@@ -857,7 +857,7 @@ async def _(on: Stage) -> None:
 
 def _settled(proxy: AmiProxy, before: int) -> Callable[[], Awaitable[bool]]:
     async def settled() -> bool:
-        return proxy.connections > before
+        return len(proxy.connected) > before
 
     return settled
 
