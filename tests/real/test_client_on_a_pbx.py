@@ -38,7 +38,7 @@ async def test_a_ringing_call_is_picked_up_from_a_terminal(
     """The one that rings is found; the phone shows the caller id; connected is exit status 0."""
     await lab["100"].dial("0003*210")
     ring = await lab["210"].wait_for_ring()
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     lab["024"].on_ring("accept", after=0.1)
     words = ("0003*210", "--to", "0003*024", "--caller-id", "John Doe <42420042>")
     assert await pickup(*words) == Exit.DONE

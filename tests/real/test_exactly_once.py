@@ -98,7 +98,7 @@ async def test_an_agent_and_his_waiting_caller_are_one_call(
     other = await new_bridge()
     await lab["100"].dial(ONE_AGENT)
     await lab["210"].wait_for_ring()
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     agent = next(view["id"] for view in call["phoneCallView"] if view["extension"] == "0003*210")
     await other.call("0003*210")
 

@@ -82,7 +82,7 @@ async def test_nobody_throws_anothers_phone_out_of_its_call(lab: Lab, bridge: Br
     await lab["100"].dial("0003*024")
     await lab["024"].accept(await lab["024"].wait_for_ring())
     await lab.wait_together("100", "024")
-    call = await bridge.call("0003*024", token=JANE)
+    call = await bridge.seen("0003*024", "5", token=JANE)
 
     answer = await bridge.pick_up("0003*024", call["id"], "0003*025", view="00", token=JANE)
 

@@ -102,7 +102,7 @@ async def test_merged_calls(lab: Lab, bridge: Bridge) -> None:
     call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
     await lab["211"].dial("702")
     await only(lab, {"100", "211"})
-    fetched = await bridge.call("0003*211")
+    fetched = await bridge.seen("0003*211", "5")
     assert fetched["id"] == call["id"]
     target = view_of(fetched, "0003*211")["id"]
     await agree(lab, bridge)

@@ -77,6 +77,7 @@ async def test_its_requests_as_they_are_on_the_wire(lab: Lab, bridge: Bridge) ->
 
     await lab["100"].dial("0003*210")
     await lab["210"].wait_for_ring()
+    await bridge.seen("0003*210")
     headers = {
         "Content-Type": "application/json",
         "Authorization": f"Bearer {granted['access_token']}",

@@ -43,7 +43,7 @@ async def test_a_bridge_that_is_started_now_sees_the_same(lab: Lab, bridge: Brid
     await ring(lab, number)
     if number in (GROUP, SUPPORT):
         await rings(lab, "211")
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     target = view_of(call, "0003*210")["id"]
     await agree(lab, bridge)
 
@@ -94,7 +94,7 @@ async def test_the_queues_books_tell_it(lab: Lab, bridge: Bridge) -> None:
     """The caller was connected, by the agent whose ring was taken; queue_log, counters and CDR say the same."""
     await ring(lab, SUPPORT)
     await rings(lab, "211")
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     caller = await uniqueid(lab, "100")
     before = await counters(lab, "support")
     await take(lab, bridge, "0003*210", call["id"], view=view_of(call, "0003*210")["id"])
@@ -124,7 +124,7 @@ async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, 
     """
     at_210 = await ring(lab, ROUNDS)
     caller = await uniqueid(lab, "100")
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     target = view_of(call, "0003*210")["id"]
     await bridge.pick_up("0003*210", call["id"], "0003*024", view=target)
     at_024 = await rings(lab, "024")
@@ -166,7 +166,7 @@ async def test_an_agent_answers_in_the_same_millisecond(
         await until(at_rest, "the agents are at rest")
         await ring(lab, number)
         at_agent = await rings(lab, agent) if agent == "211" else lab["210"].rings[-1]
-        call = await bridge.call("0003*210")
+        call = await bridge.seen("0003*210")
         target = view_of(call, taken)["id"]
         waiting = asyncio.create_task(bridge.pick_up(number, call["id"], "0003*024", view=target, wait=20))
         at_024 = await rings(lab, "024")

@@ -112,7 +112,7 @@ async def test_nobody_goes_on_in_the_dialplan(
 async def test_a_talk_with_an_agent_is_taken(lab: Lab, bridge: Bridge) -> None:
     """The queue's caller talks with 210: 024 takes the talk over, and the queue's books know when 210's part ended."""
     await talk(lab, SUPPORT)
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210", "5")
     caller = await uniqueid(lab, "100")
     target = next(id_ for id_, extension in views(call).items() if extension == "0003*210")
     await take(lab, bridge, "0003*210", call["id"], view=target)

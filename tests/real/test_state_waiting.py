@@ -46,17 +46,24 @@ def slot(call: Call) -> tuple[int | None, str | None]:
     return view(call, "00").get("parkedPos"), view(call, "00").get("parkedBy")
 
 
+async def in_slot(bridge: Bridge, at: str, views_there: dict[str, str]) -> Call:
+    """Wait until the one call of an extension has these views, and tells where it is parked; return it."""
+
+    async def so() -> Call | None:
+        call = await shows(bridge, at, views_there, "5")
+        return call if slot(call)[0] else None
+
+    call = await until(so, f"the call at {at} is in a slot")
+    assert call is not None
+    return call
+
+
 async def test_a_caller_who_parked_himself_is_taken(lab: Lab, bridge: Bridge) -> None:
     """By Park() in the dialplan: he is listed where he dialled and under himself, and keeps view 00 when taken."""
     await lab["100"].dial(PARK_ME)
     await lab.wait_waiting("100", "Park")
-    await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
-
-    async def parked() -> Call | None:
-        found = await bridge.call("0003*100")
-        return found if slot(found) == (702, "0003*100") else None
-
-    call = await until(parked, "he is in slot 702")
+    call = await in_slot(bridge, "0003*100", {"00": "0003*100"})
+    assert slot(call) == (702, "0003*100")
     assert "parked" in view(call, "00")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
@@ -83,7 +90,7 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(
     caller = await uniqueid(lab, "100")
     await lab["210"].transfer(PARKING)
     await lab["210"].wait_closed(at_210)
-    parked = await shows(bridge, "0003*210", {"00": "0003*100"}, "5")
+    parked = await in_slot(bridge, "0003*210", {"00": "0003*100"})
     assert parked["id"] == call["id"]
     assert slot(parked) == (702, "0003*210")
     assert "parked" in view(parked, "00")
@@ -164,7 +171,7 @@ async def test_the_right_one_of_three_in_a_lot_is_taken(lab: Lab, bridge: Bridge
         await lab[number].dial(PARK_ME)
         await lab.wait_waiting(number, "Park")
     calls = {
-        number: await shows(bridge, f"0003*{number}", {"00": f"0003*{number}"}, "5")
+        number: await in_slot(bridge, f"0003*{number}", {"00": f"0003*{number}"})
         for number in ("100", "101", "102")
     }
     assert [slot(call)[0] for call in calls.values()] == [702, 703, 704]
@@ -205,6 +212,8 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
     """Their phones are told that it was answered elsewhere, and the queue's books that the caller was connected."""
     at_210 = await ring(lab, SUPPORT)
     at_211 = await rings(lab, "211")
+    await bridge.seen("0003*210")
+    await bridge.seen("0003*211")
     call = await shows(bridge, SUPPORT, views(await bridge.call(SUPPORT)), "533")
     await agree(lab, bridge)
     caller = await uniqueid(lab, "100")
@@ -257,7 +266,7 @@ async def test_an_outside_caller_who_was_parked_is_found_and_taken(lab: Lab, bri
     at_210 = await talk(lab, GROUP, caller="outside")
     await lab["210"].transfer(PARKING)
     await lab["210"].wait_closed(at_210)
-    call = await shows(bridge, GROUP, {"00": "+4930900100"}, "5")
+    call = await in_slot(bridge, GROUP, {"00": "+4930900100"})
     assert view(call, "00")["parkedBy"] == "0003*210"
     assert [each["id"] for each in await bridge.calls("0003*210")] == [call["id"]]
     await agree(lab, bridge)

@@ -37,7 +37,7 @@ async def test_a_call_is_picked_up_over_https_and_the_certificate_renewed_meanwh
     async with await served(lab, first, authority) as bridge:
         caller = await lab["100"].dial("0003*210")
         await lab["210"].wait_for_ring()
-        call = await bridge.call("0003*210")
+        call = await bridge.seen("0003*210")
         assert call["link"]["self"] == f"{bridge.url}/uapi/phoneCalls/12/0003*210/{call['id']}"
         assert await _shown(bridge, authority) == "first"
 
@@ -94,7 +94,7 @@ async def test_ami_over_tls(new_lab: NewLab, new_bridge: NewBridge, tmp_path: Pa
     bridge = await new_bridge(login, environment=environment)
     await lab["100"].dial("0003*210")
     await lab["210"].wait_for_ring()
-    call = await bridge.call("0003*210")
+    call = await bridge.seen("0003*210")
     assert (await bridge.pick_up("0003*210", call["id"], "0003*024")).status_code == 202
     await lab["024"].wait_for_ring()
     await lab["024"].accept()
