@@ -9,7 +9,7 @@ from bench.measure import Measured
 from bench.serving import CALLS_OF_ONE_USER, OWNER, TOKEN, call_id, serving
 from bench.stream import number
 
-_ROUNDS = 5
+_ROUNDS = 25
 _REQUESTS = 300
 _SECONDS_OF_A_ROUND = 5.0
 LIVE = 10_000

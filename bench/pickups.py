@@ -122,7 +122,7 @@ class _Desk:
 
 def answer(rounds: int, *, answered: bool = False) -> Measured:
     """From the new phone's answer until the two are bridged."""
-    return asyncio.run(_answer(rounds or 30, answered=answered))
+    return asyncio.run(_answer(rounds or 100, answered=answered))
 
 
 def answer_talking(rounds: int) -> Measured:
@@ -155,7 +155,7 @@ async def _answer(rounds: int, *, answered: bool) -> Measured:
 
 def hangup(rounds: int) -> Measured:
     """From the caller's hangup until the second phone is silent."""
-    return asyncio.run(_hangup(rounds or 30))
+    return asyncio.run(_hangup(rounds or 100))
 
 
 async def _hangup(rounds: int) -> Measured:
