@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from lab import launch, root
-from lab.ports import free_port, until
+from lab.ports import free_port, sound_ports, until
 
 PRODUCT_CONF = Path(__file__).parents[2] / "asterisk-conf"
 LAB_CONF = Path(__file__).parent / "conf"
@@ -409,6 +409,12 @@ astlogdir => {inside}/log
 
     def _ports(self) -> dict[tuple[str, str, str], str]:
         manager = {("manager.conf", "general", "port"): str(self.ami_port)}
+        if self._conf is None:
+            first, last = sound_ports(10000)
+            manager |= {
+                ("rtp.conf", "general", "rtpstart"): str(first),
+                ("rtp.conf", "general", "rtpend"): str(last),
+            }
         if self.driver == "SIP":
             return manager | {
                 ("sip.conf", "general", "udpbindaddr"): f"{self._sip[0]}:{self.sip_port}",

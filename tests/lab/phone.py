@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from lab import launch, root
 from lab.asterisk import Asterisk
-from lab.ports import free_port, until
+from lab.ports import free_port, sound_ports, until
 from lab.trace import SipMessage, Trace
 
 T = TypeVar("T")
@@ -469,7 +469,7 @@ ausrc_srate 8000
 auplay_srate 8000
 ausrc_channels 1
 auplay_channels 1
-rtp_ports 20000-29999
+rtp_ports {"-".join(map(str, sound_ports(20000)))}
 call_max_calls 8
 call_hold_other_calls no
 """)

@@ -15,11 +15,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+"""Where several processes share the tests (pytest-xdist), each has ports of its own."""
+
+
+def sound_ports(first: int) -> tuple[int, int]:
+    """The first and the last port for sound that are this process's, of ten thousand.
+
+    Args:
+        first: The first of all of them.
+    """
+    share = 10_000 // _WORKERS // 2 * 2
+    return first + _WORKER * share, first + (_WORKER + 1) * share - 1
+
+
 def _mine() -> list[int]:
-    """The ports of this process, shuffled: where several share the tests (pytest-xdist), each has its own."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    ports = range(30000 + 2 * worker, 32767, 2 * workers)
+    """This process's ports for all else, shuffled."""
+    ports = range(30000 + 2 * _WORKER, 32767, 2 * _WORKERS)
     return random.SystemRandom().sample(ports, len(ports))
 
 
