@@ -20,6 +20,8 @@ from bench.table import environment
 LIVE = (10, 100, 1_000, 10_000)
 PACES = (10, 50, 100, 200, 500, 1_000)
 """Calls a second."""
+WHO = {"nobody listens": False, "one listens to all": True}
+"""Whether there is a listener."""
 IMAGE = Path(__file__).parents[1] / "docs/images/growth.png"
 FIGURES = Path(__file__).with_name("growth.json")
 
@@ -96,7 +98,7 @@ async def _memory(calls: int) -> float:
 def paced(rate: int) -> dict[str, float]:
     """What calls at a pace take of a core, and for an event; the same with somebody who listens to all of them."""
     found: dict[str, float] = {}
-    for who, listener in (("nobody listens", False), ("one listens to all", True)):
+    for who, listener in WHO.items():
         core, event = pace.share(rate, listener=listener)
         found |= {f"% of a core, {who}": round(100 * core, 1), f"µs an event, {who}": round(event, 1)}
     return found
@@ -121,22 +123,23 @@ def draw(figures: dict[str, dict[str, float]], paces: dict[str, dict[str, float]
     ):
         for name in names:
             plot.plot(live_calls, [figures[str(calls)][name] for calls in live_calls], marker="o", label=name)
-        plot.set(xscale="log", xlabel="live calls", title=title)
-        plot.set_ylim(bottom=0)
-        plot.grid(visible=True, alpha=0.3)
-        plot.legend()
+        _dress(plot, "live calls", title)
     for plot, title, unit in (
         (plots[4], "% of a core", "% of a core"),
         (plots[5], "CPU for an event at that pace, µs", "µs an event"),
     ):
-        for who in ("nobody listens", "one listens to all"):
+        for who in WHO:
             values = [figure[f"{unit}, {who}"] for figure in paces.values()]
             plot.plot([int(rate) for rate in paces], values, marker="o", label=who)
-        plot.set(xscale="log", xlabel="calls a second", title=title)
-        plot.set_ylim(bottom=0)
-        plot.grid(visible=True, alpha=0.3)
-        plot.legend()
+        _dress(plot, "calls a second", title)
     image.savefig(IMAGE, dpi=100)
+
+
+def _dress(plot: Any, along: str, title: str) -> None:
+    plot.set(xscale="log", xlabel=along, title=title)
+    plot.set_ylim(bottom=0)
+    plot.grid(visible=True, alpha=0.3)
+    plot.legend()
 
 
 def main() -> None:
