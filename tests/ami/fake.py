@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from lab.listeners import stop_listening
 from snapshots import snapshot
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
@@ -155,6 +156,6 @@ async def listening(fake: FakeAsterisk, tls: ssl.SSLContext | None = None) -> As
     try:
         yield fake
     finally:
-        server.close()
+        await stop_listening(server)
         fake.hang_up()
         await server.wait_closed()

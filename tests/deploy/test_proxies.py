@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from deploy.proxies import KINDS, Proxy
+from lab.listeners import stop_listening
 from lab.ports import free_port, until
 
 pytestmark = pytest.mark.anyio
@@ -79,9 +80,9 @@ class StandIn:
 
     async def die(self) -> None:
         """End as a process that is killed: nobody listens, and every connection breaks."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_listening(server)
         for writer in self._writers:
             writer.transport.abort()
 

@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from lab.ami import Message
 from lab.asterisk import AmiLogin
+from lab.listeners import stop_listening
+
+_LISTS = ("Status", "BridgeList", "ParkedCalls", "QueueStatus", "DeviceStateList", "CoreShowChannels")
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +64,7 @@ class AmiProxy:
     async def close(self) -> None:
         """Stop listening and cut everything."""
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
         self.cut()
         for task in list(self._tasks):
             task.cancel()
@@ -74,6 +78,14 @@ class AmiProxy:
     def count(self, *names: str) -> int:
         """How many actions of these names (of any, without one) went to Asterisk."""
         return len([action for action in self.actions if not names or action.get("Action") in names])
+
+    def lists(self) -> Counter[str]:
+        """How often each list of all that there is was asked for."""
+        return Counter(
+            action["Action"]
+            for action in self.actions
+            if action["Action"] in _LISTS and "Channel" not in action
+        )
 
     def clear(self) -> None:
         """Forget what was counted."""
@@ -120,13 +132,17 @@ class AmiProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connected.append(time.monotonic())
-        if self._refuse:
+        try:
+            if not self._refuse:
+                await self._connect(reader, writer)
+        finally:
             writer.transport.abort()
-            return
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Relay between a connection and one to Asterisk, if that takes it."""
         try:
             far_reader, far_writer = await asyncio.open_connection(self.ami.host, self.ami.port)
         except OSError:
-            writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
         try:
@@ -135,7 +151,6 @@ class AmiProxy:
                 group.create_task(self._relay(far_reader, writer, self._down))
         finally:
             self._writers -= {writer, far_writer}
-            writer.transport.abort()
             far_writer.transport.abort()
 
     async def _relay(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: _Gate) -> None:
