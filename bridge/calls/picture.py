@@ -137,7 +137,7 @@ class Picture:
     def note(self, call: CallId, view: str, note: PickupNote) -> None:
         """Remember how a pickup that never had a channel ended."""
         if record := self._roll.touch_call(call):
-            record.notes[view] = note
+            record.note(view, note)
 
     def _build(self, record: Record) -> Call | None:
         pickups = self._takeovers.live_of(record.id)

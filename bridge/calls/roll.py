@@ -3,12 +3,16 @@
 An event only marks the calls that it touches; they are put together when somebody asks.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import MappingProxyType
 
 from bridge.calls.channels import Channel
 from bridge.calls.inorder import InOrder, place
 from bridge.calls.model import Call, Change, PickupNote
 from bridge.grammar import CallId, Extension
+
+_NO_NOTES: Mapping[str, PickupNote] = MappingProxyType({})
+"""One for all the calls that were never picked up."""
 
 
 class Record:
@@ -20,9 +24,14 @@ class Record:
         self.linkedid = linkedid
         self.id = CallId.of(linkedid)
         self.channels: dict[str, Channel] = {}
-        self.notes: dict[str, PickupNote] = {}
+        self.notes: Mapping[str, PickupNote] = _NO_NOTES
         """How earlier pickups of its views ended."""
         self.built: Call | None = None
+
+    def note(self, view: str, note: PickupNote | None) -> None:
+        """Remember how a pickup of a view has ended; None where that is no news any more."""
+        others = {one: known for one, known in self.notes.items() if one != view}
+        self.notes = (others if note is None else others | {view: note}) or _NO_NOTES
 
 
 class Roll:

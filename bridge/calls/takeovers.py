@@ -128,7 +128,7 @@ class Takeovers:
             source.hold = Hold(source.hold.since, pickup.id, traced=False)
             self.touch(source)
         if record := self._roll.by_id.get(pickup.id.call):
-            record.notes.pop(order.view, None)
+            record.note(order.view, None)
 
     # --- to its end
 
@@ -164,9 +164,9 @@ class Takeovers:
         if pickup.status is PickupStatus.RINGING:
             pickup.status = self._failure(pickup, cause)
             if order and record:
-                record.notes[order.view] = PickupNote(order.taken_from, order.send_call_to, pickup.status)
+                record.note(order.view, PickupNote(order.taken_from, order.send_call_to, pickup.status))
         elif order and order.mode is Mode.WAITING and record:
-            record.notes[order.view] = PickupNote(order.taken_from, order.send_call_to, pickup.status)
+            record.note(order.view, PickupNote(order.taken_from, order.send_call_to, pickup.status))
         self._touch(pickup)
         for uniqueid in {pickup.id, order.source if order else "", order.target if order else ""}:
             watchers = self.watched.get(uniqueid, set())
