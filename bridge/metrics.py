@@ -127,6 +127,8 @@ class Metrics:
             ["method", "route", "status"],
             registry=registry,
         )
+        self._counted: dict[tuple[str, str, int], Counter] = {}
+        """The series of the requests, by their labels: looking one up there costs more than counting."""
         self._asked: dict[CallId, float] = {}
         self._legs: dict[PickupId, _Leg] = {}
         """Of pickups that were born while we watched, and whose outcome is open."""
@@ -213,7 +215,11 @@ class Metrics:
     def _on_answer(self, scope: Scope, status: int) -> None:
         route = getattr(scope.get("endpoint"), "path", None) or "none"
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
+        series = self._counted.get((method, route, status))
+        if series is None:
+            series = self._requests.labels(method, route, str(status))
+            self._counted[method, route, status] = series
+        series.inc()
 
 
 class _Events(Collector):

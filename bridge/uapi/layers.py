@@ -1,12 +1,13 @@
 """The layers around the routes: each does one thing to every request or reply. Their order stands in ``api.py``."""
 
+import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from urllib.parse import unquote
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.uapi.resources import Resource
@@ -71,38 +72,50 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        given = _header(scope["headers"], b"x-request-id").decode("latin-1")
         id_ = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         status = 0
-        began: float | None = None
+        streams_after: float | None = None
 
         async def answer(message: Message) -> None:
-            nonlocal status, began
+            nonlocal status, streams_after
             if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = id_
-                if headers.get("content-type", "").startswith("text/event-stream"):
-                    began = time.perf_counter()
+                status, headers = message["status"], message["headers"]
+                message["headers"] = [*headers, (b"x-request-id", id_.encode())]
+                if _header(headers, b"content-type").startswith(b"text/event-stream"):
+                    streams_after = time.perf_counter() - started
             await send(message)
 
-        state = scope.setdefault("state", {})
+        scope.setdefault("state", {})
         started = time.perf_counter()
         bound = structlog.contextvars.bind_contextvars(request_id=id_)
         try:
             await self._app(scope, receive, answer)
         finally:
-            endpoint = scope.get("endpoint")
             # What only reads is the bulk, and says nothing about the calls.
             reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
-            log = self._log.debug if reads and 0 < status < 500 else self._log.info
-            log(
-                "request",
-                method=scope["method"],
-                route=endpoint.path if isinstance(endpoint, Resource) else None,
-                status=status,
-                code=state.get("error_code"),
-                app=state.get("app"),
-                ms=round(((began or time.perf_counter()) - started) * 1000, 1),
-            )
+            level = logging.DEBUG if reads and 0 < status < 500 else logging.INFO
+            if self._log.is_enabled_for(level):
+                took = time.perf_counter() - started if streams_after is None else streams_after
+                self._log.log(level, "request", **_told(scope, status), ms=round(took * 1000, 1))
             structlog.contextvars.reset_contextvars(**bound)
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """The first value of a header, whose names ASGI has in lower case; empty where there is none."""
+    for one, value in headers:
+        if one == name:
+            return value
+    return b""
+
+
+def _told(scope: Scope, status: int) -> dict[str, object]:
+    """What the log tells of a request."""
+    endpoint, state = scope.get("endpoint"), scope["state"]
+    return {
+        "method": scope["method"],
+        "route": endpoint.path if isinstance(endpoint, Resource) else None,
+        "status": status,
+        "code": state.get("error_code"),
+        "app": state.get("app"),
+    }

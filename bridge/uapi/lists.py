@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
+from starlette.datastructures import QueryParams
 
 from bridge.calls import Call
 from bridge.uapi.errors import ApiError
-from bridge.uapi.models import Model, Paging, PhoneCall
+from bridge.uapi.models import Model, PhoneCall
 from bridge.uapi.present import date
 
 DEFAULT_COUNT = 20
@@ -93,25 +94,33 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list."""
+    """A page of a list.
+
+    Args:
+        calls: What is on it.
+        total: How many calls all pages have.
+        next: The address of the page after it, if there is one.
+        prev: The address of the page before it, if there is one.
+    """
 
     calls: list[Call]
     total: int
-    paging: Paging
-
-
-def read(params: Mapping[str, str]) -> ListQuery:
-    """Read the query's parameters; unknown ones are passed over.
-
-    Raises:
-        ApiError: one is invalid.
-    """
-    return _read(tuple((name, params[name]) for name in PARAMETERS if name in params))
+    next: str | None
+    prev: str | None
 
 
 @lru_cache(maxsize=64)  # who polls asks the same again
-def _read(params: tuple[tuple[str, str], ...]) -> ListQuery:
-    given = dict(params)
+def read(query: bytes) -> ListQuery:
+    """Read the query of a request; parameters that are unknown are passed over.
+
+    Args:
+        query: As it stands in the address.
+
+    Raises:
+        ApiError: a parameter is invalid.
+    """
+    params = QueryParams(query)
+    given = {name: params[name] for name in PARAMETERS if name in params}
     try:
         parameters = ListParameters.model_validate(given)
     except ValidationError as error:
@@ -146,10 +155,8 @@ def page(calls: Sequence[Call], query: ListQuery, address: str) -> Page:
     return Page(
         calls=list(shown),
         total=total,
-        paging=Paging(
-            next=_link(address, query, end) if end < total and end <= LARGEST else None,
-            prev=_link(address, query, max(0, query.start - query.count)) if query.start > 0 else None,
-        ),
+        next=_link(address, query, end) if end < total and end <= LARGEST else None,
+        prev=_link(address, query, max(0, query.start - query.count)) if query.start > 0 else None,
     )
 
 

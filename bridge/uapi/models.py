@@ -140,9 +140,10 @@ class Collection(Model):
     start_index: int
     paging: Paging = Paging()
 
-    def around(self, entries: Sequence[bytes]) -> bytes:
-        """As JSON, with phone calls that are JSON already in place of its own, of which it has none."""
-        return self.to_json().replace(b'"entry":[]', b'"entry":[%b]' % b",".join(entries), 1)
+    @classmethod
+    def around(cls, empty: bytes, entries: Sequence[bytes]) -> bytes:
+        """Put phone calls that are JSON already into a page without any that is JSON already."""
+        return empty.replace(b'"entry":[]', b'"entry":[%b]' % b",".join(entries), 1)
 
 
 class SinglePhoneCall(Collection, ListedPhoneCall):
@@ -151,10 +152,11 @@ class SinglePhoneCall(Collection, ListedPhoneCall):
     Without what makes it one where there is no such call now.
     """
 
-    def around(self, entries: Sequence[bytes]) -> bytes:
-        """As JSON, with the phone call that is JSON already, if there is one."""
+    @classmethod
+    def around(cls, empty: bytes, entries: Sequence[bytes]) -> bytes:
+        """The same, and the phone call itself, if there is one."""
         members = entries[0][1:-1] if entries else b""
-        collection = super().around(entries)
+        collection = super().around(empty, entries)
         return b"{%b,%b" % (members, collection[1:]) if members else collection
 
 

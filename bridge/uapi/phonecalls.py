@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from bridge.uapi.errors import ApiError, translate
 from bridge.uapi.models import (
     Accepted,
     Collection,
+    Paging,
     PhoneCall,
     PhoneCallAction,
     SinglePhoneCall,
@@ -107,12 +109,27 @@ class _Asked:
     address: Address
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How a call was last shown.
+
+    Args:
+        call: The call, which is another object once it has changed.
+        json: What was shown.
+        digest: What tells it from all else that may be shown: the SHA-256 of that.
+    """
+
+    call: Call
+    json: bytes
+    digest: bytes
+
+
 class PhoneCalls:
     """The handlers of PhoneCalls."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._shown: dict[Hashable, tuple[Call, bytes]] = {}
+        self._shown: dict[Hashable, _Shown] = {}
         """What was shown of a call, for whom and where: a call that has not changed is the same object, for all polls."""
 
     def resources(self) -> list[Resource]:
@@ -211,21 +228,16 @@ class PhoneCalls:
     def _asked(self, request: Request) -> "_Asked":
         app = admit(request, self._service)
         base = links.base(request, self._service.settings.http)
-        return _Asked(base, lists.read(request.query_params), self._address(request, app))
+        return _Asked(base, lists.read(request.scope["query_string"]), self._address(request, app))
 
     def _page(
         self, request: Request, kind: type[Collection], calls: Sequence[Call], asked: "_Asked"
     ) -> Response:
         page = lists.page(calls, asked.query, f"{asked.base}{request.scope['path']}")
-        collection = kind(
-            entry=[],
-            total_results=page.total,
-            items_per_page=asked.query.count,
-            start_index=asked.query.start,
-            paging=page.paging,
-        )
+        collection = _empty(kind, page.total, asked.query.count, asked.query.start, page.next, page.prev)
         shown = [self._present(call, asked.address, asked.base, asked.query.fields) for call in page.calls]
-        return _unless_known(request, collection.around(shown))
+        etag = hashlib.sha256(b"".join([collection, *(one.digest for one in shown)])).hexdigest()[:24]
+        return _unless_known(request, f'"{etag}"', kind.around(collection, [one.json for one in shown]))
 
     # --- updating
 
@@ -250,7 +262,7 @@ class PhoneCalls:
             if result.replayed:
                 headers["Idempotent-Replayed"] = "true"
             if seconds > 0 and result.status is PickupStatus.CONNECTED and result.call is not None:
-                return _json(self._present(result.call, address, base), headers=headers)
+                return _json(self._present(result.call, address, base).json, headers=headers)
             if headers and seconds > 0 and (result.status is not PickupStatus.RINGING or result.call is None):
                 return Response(status_code=204, headers=headers)
             accepted = present.accepted(call, extension, links.Links(base, address.user.id))
@@ -373,20 +385,31 @@ class PhoneCalls:
 
     def _present(
         self, call: Call, address: Address, base: str, fields: frozenset[str] | None = None
-    ) -> bytes:
+    ) -> "_Shown":
         """A call as JSON, with these fields."""
         at = (call.id, address.asker.id, address.user.id, address.extension, base, fields)
-        known, shown = self._shown.get(at, (None, b""))
-        if known is not call:
+        shown = self._shown.get(at)
+        if shown is None or shown.call is not call:
             directory = self._service.directory
             extension = address.extension_of(directory, call) or address.extension
             organization = directory.organization_of(extension) if extension else None
             whole = present.phone_call(call, extension, organization, links.Links(base, address.user.id))
-            shown = whole.to_json(fields)
             if len(self._shown) >= _SHOWN:
                 self._shown.clear()
-            self._shown[at] = call, shown
+            json = whole.to_json(fields)
+            shown = self._shown[at] = _Shown(call, json, hashlib.sha256(json).digest())
         return shown
+
+
+@lru_cache(maxsize=64)  # the pages of those who poll
+def _empty(
+    kind: type[Collection], total: int, count: int, start: int, following: str | None, previous: str | None
+) -> bytes:
+    """A page as JSON, without its entries."""
+    paging = Paging(next=following, prev=previous)
+    return kind(
+        entry=[], total_results=total, items_per_page=count, start_index=start, paging=paging
+    ).to_json()
 
 
 def _read_action(data: dict[str, Any]) -> tuple[PhoneCallAction, frozenset[str]]:
@@ -428,12 +451,11 @@ def _with(headers: Mapping[str, str], error: Exception) -> Exception:
     return told
 
 
-def _unless_known(request: Request, body: bytes) -> Response:
+def _unless_known(request: Request, etag: str, body: bytes) -> Response:
     """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     given = ",".join(request.headers.getlist("if-none-match"))
-    known = [one.strip().removeprefix("W/") for one in given.split(",")]
+    known = [one.strip().removeprefix("W/") for one in given.split(",")] if given else []
     if etag in known or known == ["*"]:
         return Response(status_code=304, headers=headers)
     return _json(body, headers=headers)

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -49,12 +50,18 @@ A little more than what a handler gives the body, which tells the client more.
 _NAME = re.compile(rb"(?<=\r\n)[!-9;-~]+(?=:)")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
 
+_NO_METHOD = "That HTTP method is not implemented."
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r\n")
 
 
 def canonical_case(head: bytes) -> bytes:
     """A reply's head with its header names as they are usually written, such as ``Content-Type``."""
-    return _NAME.sub(lambda match: _UNUSUAL.get(match[0].lower()) or match[0].title(), head)
+    return _NAME.sub(lambda match: _canonical(match[0]), head)
+
+
+@cache  # our own replies have few
+def _canonical(name: bytes) -> bytes:
+    return _UNUSUAL.get(name.lower()) or name.title()
 
 
 class _Transport:
@@ -66,7 +73,9 @@ class _Transport:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
         self._head = b""
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Write."""
@@ -74,7 +83,7 @@ class _Transport:
             self._send_head()
             self._head = canonical_case(data)
             # Where nothing follows in this turn of the loop, as to HEAD.
-            asyncio.get_running_loop().call_soon(self._send_head)
+            self._loop.call_soon(self._send_head)
         else:
             head, self._head = self._head, b""
             self._transport.write(head + data if head else data)
@@ -89,7 +98,7 @@ class _Transport:
         self._send_head()
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.abort)
+            self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -102,7 +111,7 @@ class Connection(HttpToolsProtocol):
     arrives_within = ARRIVES_WITHIN
     _size = 0
     _refused: ApiError | None = None
-    _unknown_method = False
+    _method_known = False
     _in_head = False
     _overdue: asyncio.TimerHandle | None = None
 
@@ -118,14 +127,16 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
-        self._unknown_method = _REQUEST_LINE.match(data) is not None
+        self._method_known = False
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._pass_over_offer(data[upgrade.args[0] :])
         except httptools.HttpParserError:
+            # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
+            if not self._method_known and _REQUEST_LINE.match(data):
+                self._refused = ApiError("request_not_implemented", _NO_METHOD)
             self.send_400_response("The request is not HTTP.")
 
     def _pass_over_offer(self, rest: bytes) -> None:
@@ -136,7 +147,7 @@ class Connection(HttpToolsProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refused = ApiError("request_not_implemented", "That HTTP method is not implemented.")
+            self._refused = ApiError("request_not_implemented", _NO_METHOD)
             self.send_400_response("")
             return
         version = self.parser.get_http_version().encode()
@@ -155,7 +166,7 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
-        self._unknown_method = False
+        self._method_known = True
         super().on_url(url)
         if len(self.url) > self.limits.uri_bytes:
             self._refuse(ApiError("uri_too_long"))
@@ -215,8 +226,6 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what could not be read, and close."""
         error = self._refused or ApiError("request_invalid", msg)
-        if self._unknown_method:
-            error = ApiError("request_not_implemented", "That HTTP method is not implemented.")
         self.transport.write(_head(error))
         self.transport.write(error.body)
         self.transport.close()
