@@ -19,7 +19,7 @@ from bridge.directory import Directory
 from bridge.endpoints import Endpoints
 from bridge.grammar import Extension, PickupId
 from bridge.ladder import Ladder
-from bridge.pickup import ORDER_AGAIN
+from bridge.pickup import ORDER_AFTER
 from bridge.settings import Settings, load
 from bridge.terminal import complain, say
 from bridge.uapi import phone_call
@@ -158,12 +158,12 @@ async def _recording(settings: Settings, recorder: Recorder) -> None:
 
 async def _ask_order(link: Link, pickup: Pickup) -> None:
     """Ask what a new pickup leg is for, as the bridge itself does: no event tells it, and the replay needs it."""
-    for pause in ORDER_AGAIN:
+    for pause in ORDER_AFTER:
+        await asyncio.sleep(pause)
         if pickup.order:
             return
         with contextlib.suppress(AmiError):
             await link.status(pickup.id)
-        await asyncio.sleep(pause)
 
 
 # --- replay

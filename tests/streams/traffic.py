@@ -84,16 +84,12 @@ class Mould:
         company = {call.id for call in one.calls()}
         seen: set[CallId] = set()
         company_rows = {str(row) for row in _rows(one)}
-        alone: dict[int, Blank] = {}
+        asked: set[str] = set()
         self.stages = []
         for start, end in pairwise([0, *moments(live)]):
             hears(one, live[start:end])
             told = [event for part in live[start:end] for event in part.events]
-            alone |= {
-                numbers[text(event, "Uniqueid").encode()]: Blank(_as_answer(event), blanks, numbers)
-                for event in told
-                if text(event, "Event") == "Status"
-            }
+            asked |= {text(event, "Uniqueid") for event in told if text(event, "Event") == "Status"}
             seen |= {call.id for call in one.calls()}
             said = b"".join(on_the_wire(event) for event in told if not _is_answer(event))
             now = [row for row in _rows(one) if str(row) not in company_rows]
@@ -106,7 +102,11 @@ class Mould:
                         )
                         for question in QUESTIONS
                     },
-                    {n: blank for n, blank in alone.items() if self._ids[n] in one.board.channels},
+                    {
+                        numbers[text(row, "Uniqueid").encode()]: Blank(_as_answer(row), blanks, numbers)
+                        for row in now
+                        if _of(row) == "Status" and text(row, "Uniqueid") in asked
+                    },
                     tuple(
                         numbers[one.channels_of(call.id)[0].linkedid.encode()]
                         for call in one.calls()
@@ -274,7 +274,7 @@ class Traffic:
         return rows_.replace(_ACTION_ID, action_id.encode()) + on_the_wire(end)
 
     def alone(self, uniqueid: str, action_id: str) -> bytes | None:
-        """The Status of one channel; None where there is no such channel, or its row was never recorded."""
+        """The Status of one channel as it is now; None where there is none, or nobody asked for it in the recording."""
         for play in self._plays:
             for number, blank in play.stage.alone.items() if play.stage else ():
                 if play.values[number] == uniqueid.encode():
