@@ -4,14 +4,13 @@ An event only marks the calls that it touches; they are put together when somebo
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from types import MappingProxyType
 
 from bridge.calls.channels import Channel
 from bridge.calls.inorder import InOrder, place
 from bridge.calls.model import Call, Change, PickupNote
 from bridge.grammar import CallId, Extension
 
-_NO_NOTES: Mapping[str, PickupNote] = MappingProxyType({})
+_NO_NOTES: Mapping[str, PickupNote] = {}
 """One for all the calls that were never picked up."""
 
 

@@ -10,7 +10,7 @@ from bridge.ami import AmiError, LinkState, Originate, Refused
 from bridge.calls import Headers, Pickup, PickupStatus
 from bridge.endpoints import Endpoints
 from bridge.grammar import ChannelName, Extension, Uniqueid
-from bridge.pickup import PickupRequest, PickupResult, Pickups
+from bridge.pickup import ORDER_AFTER, PickupRequest, PickupResult, Pickups
 from calls.pbx import DOWN, RINGING, Chan
 from calls.story import Story, picture, short
 
@@ -69,9 +69,14 @@ class Floor:
             self.when_rung[phone](chan)
 
     async def settles(self) -> None:
-        """Let everything arrive that is on its way, and whoever is concerned take it in."""
-        for _ in range(400):
-            await asyncio.sleep(0)
+        """Let everything arrive that is on its way, and whoever is concerned take it in.
+
+        Among it the answer to what a bridge asks of a new pickup leg a moment after its birth.
+        """
+        for pause in (0.0, ORDER_AFTER[0] + 0.001):
+            await asyncio.sleep(pause)
+            for _ in range(400):
+                await asyncio.sleep(0)
 
 
 class Bridge:
