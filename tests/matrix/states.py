@@ -120,25 +120,43 @@ async def talking_caller(lab: Lab, bridge: Bridge) -> Scene:
     return Scene("talking, caller's leg", "talks", CALLER, call["id"], "00", CALLED, CALLER)
 
 
+async def _hold(lab: Lab, phone: str) -> None:
+    """Let a phone hold its call, until Asterisk has put the other one on hold, a moment after the phone has been answered."""
+
+    async def on_hold() -> int:
+        rows = await lab.ami.action(
+            {"Action": "Status", "Variables": "CHANNEL(onhold)", "AllVariables": "false"}
+        )
+        return sum(row.get("Variable") == "CHANNEL(onhold)=1" for row in rows)
+
+    before = await on_hold()
+    await lab[phone].hold()
+
+    async def more() -> bool:
+        return await on_hold() > before
+
+    await until(more, f"whoever talks with {phone} is on hold")
+
+
 async def held(lab: Lab, bridge: Bridge) -> Scene:
     """The target has the source on hold."""
     call = await _talks(lab, bridge)
-    await lab[CALLED].hold()
+    await _hold(lab, CALLED)
     return Scene("held by target", "talks", CALLED, call["id"], "01", CALLER, CALLED)
 
 
 async def held_by_source(lab: Lab, bridge: Bridge) -> Scene:
     """The source has the target on hold."""
     call = await _talks(lab, bridge)
-    await lab[CALLER].hold()
+    await _hold(lab, CALLER)
     return Scene("held by source", "talks", CALLED, call["id"], "01", CALLER, CALLED)
 
 
 async def held_by_both(lab: Lab, bridge: Bridge) -> Scene:
     """Each has the other on hold."""
     call = await _talks(lab, bridge)
-    await lab[CALLED].hold()
-    await lab[CALLER].hold()
+    await _hold(lab, CALLED)
+    await _hold(lab, CALLER)
     return Scene("held by both", "talks", CALLED, call["id"], "01", CALLER, CALLED)
 
 
