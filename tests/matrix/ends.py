@@ -16,7 +16,7 @@ from lab import Bridge, Lab, Message, PhoneCall, until
 from lab.asterisk import ChannelRow
 from lab.pace import Pace, pace
 from lab.sip import SIP_USER, SipUser
-from matrix.states import CALLED, TAKER, THIRD, Scene
+from matrix.states import CALLED, TAKER, THIRD, WHO_IS_ON_HOLD, Scene
 from real.states import asks
 
 UNREGISTERED = "0003*102"
@@ -82,7 +82,7 @@ class Play:
         told = [
             *await ask({"Action": "ParkedCalls"}),
             *await ask({"Action": "QueueStatus"}),
-            *await ask({"Action": "Status", "Variables": "CHANNEL(onhold)", "AllVariables": "false"}),
+            *await ask(WHO_IS_ON_HOLD),
         ]
         return frozenset(
             (

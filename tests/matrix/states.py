@@ -11,6 +11,9 @@ CALLER, CALLED, TAKER, THIRD = "0003*100", "0003*210", "0003*024", "0003*211"
 OUTSIDE = "outside"
 """Somebody without an extension, who calls by way of the trunk."""
 
+WHO_IS_ON_HOLD = {"Action": "Status", "Variables": "CHANNEL(onhold)", "AllVariables": "false"}
+"""The question whose answer has a row for each channel, with whether it is on hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -124,9 +127,7 @@ async def _hold(lab: Lab, phone: str) -> None:
     """Let a phone hold its call, until Asterisk has put the other one on hold, a moment after the phone has been answered."""
 
     async def on_hold() -> int:
-        rows = await lab.ami.action(
-            {"Action": "Status", "Variables": "CHANNEL(onhold)", "AllVariables": "false"}
-        )
+        rows = await lab.ami.action(WHO_IS_ON_HOLD)
         return sum(row.get("Variable") == "CHANNEL(onhold)=1" for row in rows)
 
     before = await on_hold()
