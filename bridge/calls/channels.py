@@ -34,8 +34,11 @@ class Hold:
     """Since when a phone has somebody on hold."""
 
     since: float
+    beside: str
+    """The Uniqueid of the channel in its bridge, a Local half maybe: it is on hold whoever comes to talk through it, and a
+    third party who is asked meanwhile is not."""
     whom: str
-    """That one's Uniqueid: not a third party's that it asks meanwhile."""
+    """The Uniqueid of the party at the other end, when it began or when a pickup was asked for."""
     traced: bool = True
     """Whether Asterisk knows of it: it does not when whom was put on hold has been taken over."""
 
@@ -247,11 +250,13 @@ class Board:
             return True
         return talker is target
 
-    def held_by(self, channel: Channel | None, other: Channel | None) -> Hold | None:
-        """The hold that a phone has put the party at the other end on."""
-        if channel is None or other is None or channel.hold is None or channel.hold.whom != other.uniqueid:
+    @staticmethod
+    def held_by(channel: Channel | None) -> Hold | None:
+        """The hold that a phone has put its conversation on."""
+        if channel is None or channel.hold is None:
             return None
-        return channel.hold
+        partner = channel.partner
+        return channel.hold if partner and partner.uniqueid == channel.hold.beside else None
 
     def called_by(self, channel: Channel) -> Channel | None:
         """The party whose call rings this channel, followed through Local pairs; as far as dials were seen."""

@@ -143,8 +143,8 @@ class Floor:
 
     def holds(self, channel: Channel, at: float) -> None:
         """A phone has put on hold whom it talks with."""
-        held = self.board.talks_with(channel)
-        channel.hold = Hold(at, held.uniqueid if held else "")
+        partner, held = channel.partner, self.board.talks_with(channel)
+        channel.hold = Hold(at, partner.uniqueid if partner else "", held.uniqueid if held else "")
         self.touch_with_partner(channel)
 
     def releases(self, channel: Channel) -> None:

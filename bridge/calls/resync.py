@@ -166,7 +166,7 @@ class Resync:
         partner = board.talks_with(channel)
         if partner is None:
             return
-        known = board.held_by(partner, board.talks_with(partner))
+        known = board.held_by(partner)
         if channel.put_on_hold and known is None:
             self._floor.holds(partner, at)
         elif known and known.traced and not channel.put_on_hold and channel.partner is partner:

@@ -106,6 +106,8 @@ class Takeovers:
         if order is None:
             return
         pickup.order, pickup.ring = order, order.ring
+        if hold := self._board.held_by(self._board.channels.get(order.source)):
+            hold.whom = order.target  # a Local pair may have led to another when it began
         if pickup.status is PickupStatus.CONNECTED:
             self._succeed(pickup, order)
         self._watch(order.source, pickup.id)
@@ -125,7 +127,7 @@ class Takeovers:
         """A pickup leg takes what was its target's: a hold by the source; and how earlier tries ended is no news."""
         source = self._board.channels.get(order.source)
         if source is not None and source.hold and source.hold.whom == order.target:
-            source.hold = Hold(source.hold.since, pickup.id, traced=False)
+            source.hold = Hold(source.hold.since, pickup.id, pickup.id, traced=False)
             self.touch(source)
         if record := self._roll.by_id.get(pickup.id.call):
             record.note(order.view, None)

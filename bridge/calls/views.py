@@ -202,7 +202,7 @@ def _leg(
     partner = board.talks_with(leg)
     order = leg.pickup.order if leg.pickup else None
     name, number = _other(leg, partner, ends, legs)
-    holds = board.held_by(leg, partner), board.held_by(partner, leg)
+    holds = board.held_by(leg), board.held_by(partner)
     if order and (note is None or note.status is PickupStatus.CONNECTED):
         # How it came here, unless a later pickup of it rings or has failed.
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)

@@ -57,6 +57,46 @@ def test_through_a_local_pair() -> None:
     assert [leg.holder for leg in story.fresh().calls()[0].legs] == [True, False]
 
 
+def test_goes_on_when_the_other_end_of_a_local_pair_is_transferred() -> None:
+    """A phone has the pair on hold, and whoever comes to its other end; a resync has nothing to add."""
+    story = Story()
+    story.dials_through_local("0003*100", "0003*801", "0003*210")
+    story.answers("0003*210")
+    story.holds("0003*210")
+    since = story.now
+    story.passes(5)
+    story.transfers("0003*100", "0003*025")
+    assert held(story)[0] == ("03", True, True)
+    story.answers("0003*025")
+    assert [holds for _, *holds in held(story)] == [[True, True], [True, False]]
+    story.resyncs()
+    (call,) = story.live.calls()
+    assert [leg.on_hold for leg in call.legs] == [since, since]
+    assert [(leg.on_hold is not None, leg.holder) for leg in story.fresh().calls()[0].legs] == [
+        (True, True),
+        (True, False),
+    ]
+    story.picks_talking("0003*024", "0003*025")
+    story.takes("0003*024")
+    (call,) = story.live.calls()
+    assert {(leg.number, leg.on_hold, leg.holder) for leg in call.legs} == {
+        ("0003*210", since, True), ("0003*024", since, False),
+    }  # fmt: skip
+    story.resumes("0003*210")
+    assert [holds for _, *holds in held(story)] == [[False, False], [False, False]]
+
+
+def test_over_when_a_held_local_pair_is_optimised_away() -> None:
+    """Asterisk forgets who holds with the pair, so nobody who asks it later could tell."""
+    story = Story()
+    story.dials_through_local("0003*100", "0003*802", "0003*210")
+    story.answers("0003*210")
+    story.holds("0003*210")
+    story.optimises("0003*210")
+    assert held(story) == [("00", False, False), ("03", False, False)]
+    assert [leg.on_hold for leg in story.fresh().calls()[0].legs] == [None, None]
+
+
 def test_over_when_the_holder_is_taken_over() -> None:
     """The new phone does not hold, on either view; no Unhold ever comes."""
     story = talking()

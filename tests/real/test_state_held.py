@@ -3,7 +3,8 @@
 import pytest
 
 from lab import Bridge, Lab, until
-from real.states import Call, agree, only, picked_up_from, take, talk, view, views
+from lab.numbers import VIA_LOCAL_N
+from real.states import Call, agree, only, picked_up_from, take, talk, view, view_of, views
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -85,3 +86,46 @@ async def test_a_call_held_by_both_is_taken(lab: Lab, bridge: Bridge) -> None:
     await agree(lab, bridge, forgets=("answered", "onHold", "holder"))
     await lab["100"].resume()
     await held(bridge, "0003*210", {"00": False, "01": False})
+
+
+async def held_by_210(bridge: Bridge, since: str) -> Call:
+    """Wait until 210 alone holds, and has since then, as the views of all who are up say; return the call."""
+
+    async def so() -> Call | None:
+        call = await bridge.call("0003*210")
+        holders = [each["extension"] for each in call["phoneCallView"] if each.get("holder") == 1]
+        dates = {each.get("onHold") for each in call["phoneCallView"] if each["status"] == "5"}
+        return call if holders == ["0003*210"] and dates == {since} else None
+
+    found = await until(so, "210 holds, since the same moment")
+    assert found is not None
+    return found
+
+
+async def test_whoever_holds_a_local_pair_holds_whom_it_leads_to(lab: Lab, bridge: Bridge) -> None:
+    """210 holds 100 by way of a Local pair; 100 transfers it to 211, and 024 takes it there: 210 holds all the while."""
+    await lab["100"].dial(VIA_LOCAL_N)
+    await lab["210"].wait_for_ring()
+    await lab["210"].accept()
+    await lab["100"].wait_established()
+    await lab["210"].hold()
+    call = await held(bridge, "0003*210", {"00": False, "03": True})
+    since = view(call, "03")["onHold"]
+    await agree(lab, bridge)
+
+    await lab["100"].transfer("0003*211")
+    await lab["211"].wait_for_ring()
+    await held_by_210(bridge, since)
+    await agree(lab, bridge)
+    await lab["211"].accept()
+    await only(lab, {"210", "211"})
+    call = await held_by_210(bridge, since)
+    await agree(lab, bridge)
+
+    at_211 = view_of(call, "0003*211")["id"]
+    await take(lab, bridge, "0003*211", call["id"], view=at_211)
+    await only(lab, {"210", "024"})
+    await held_by_210(bridge, since)
+    await agree(lab, bridge, forgets=("answered", "onHold", "holder"))
+    await lab["210"].resume()
+    await held(bridge, "0003*210", {"03": False, at_211: False})

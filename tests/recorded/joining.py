@@ -97,7 +97,7 @@ def _hears_music(board: Board, channel: Channel) -> bool:
     return any(
         holder.bridge is not None and talker in (None, holder)
         for holder in board.channels.values()
-        if holder.hold and holder.hold.traced and holder.hold.whom == channel.uniqueid
+        if holder.hold and holder.hold.traced and holder.hold.beside == channel.uniqueid
     )
 
 
