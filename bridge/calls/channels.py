@@ -38,7 +38,7 @@ class Hold:
     """The Uniqueid of the channel in its bridge, a Local half maybe: it is on hold whoever comes to talk through it, and a
     third party who is asked meanwhile is not."""
     whom: str
-    """The Uniqueid of the party at the other end, when it began or when a pickup was asked for."""
+    """The Uniqueid of the party at the other end, the latest one there."""
     traced: bool = True
     """Whether Asterisk knows of it: it does not when whom was put on hold has been taken over."""
 

@@ -118,6 +118,7 @@ class Floor:
         if bridge.conversation:
             channel.queue, channel.parking = "", None
             self.join_all(bridge, into.linkedid)
+            self._come_on_hold(bridge)
         self.settle(bridge)
 
     def join_all(self, bridge: Bridge | None, linkedid: str) -> None:
@@ -140,6 +141,12 @@ class Floor:
                         other = next(one for one in bridge.members.values() if one is not member)
                         self.roll.join(member, other.linkedid)
         self.touch_bridge(bridge)
+
+    def _come_on_hold(self, bridge: Bridge) -> None:
+        """Who comes to the other end of a Local pair is on hold where the pair is."""
+        for member in bridge.members.values():
+            if not member.local and (hold := self.board.held_by(self.board.talks_with(member))):
+                hold.whom = member.uniqueid
 
     def holds(self, channel: Channel, at: float) -> None:
         """A phone has put on hold whom it talks with."""

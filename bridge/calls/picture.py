@@ -1,6 +1,7 @@
 """The picture of live calls: one AMI event in at a time, calls and changes out."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from bridge.calls.channels import Board, Channel, Pickup
 from bridge.calls.events import ANSWERS, Headers, text
@@ -11,7 +12,7 @@ from bridge.calls.model import Call, Change, Numbering, Order, PickupNote, Picku
 from bridge.calls.resync import Resync
 from bridge.calls.roll import Record, Roll
 from bridge.calls.takeovers import Takeovers
-from bridge.calls.views import build
+from bridge.calls.views import build, may_list
 from bridge.grammar import CallId, Extension, PickupId
 
 
@@ -26,7 +27,7 @@ class Picture:
     def __init__(self, numbering: Numbering, queues: Mapping[str, Extension] | None = None) -> None:
         self.board = Board()
         self._queues = dict(queues or {})
-        self._roll = Roll(self._build)
+        self._roll = Roll(self._build, self._may_list)
         self._takeovers = Takeovers(self.board, self._roll)
         self._floor = Floor(numbering, self.board, self._roll, self._takeovers)
         self._live = Live(self._floor).ways
@@ -104,9 +105,14 @@ class Picture:
     def track_changes(self, on: bool) -> None:
         self._roll.track_changes = on
 
-    def take_changes(self) -> list[Change]:
-        """What has changed since the last time; only while ``track_changes`` is on."""
-        return self._roll.take_changes()
+    def take_changes(self, heard: AbstractSet[Extension] | None = None) -> list[Change]:
+        """What has changed since the last time; only while ``track_changes`` is on.
+
+        Args:
+            heard: The extensions that somebody listens to: of calls that are listed under none of them not all changes
+                are told. All where None.
+        """
+        return self._roll.take_changes(heard)
 
     # --- pickups
 
@@ -143,3 +149,7 @@ class Picture:
         pickups = self._takeovers.live_of(record.id)
         channels = record.channels.values()
         return build(record.id, record.linkedid, channels, pickups, record.notes, self.board, self._queues)
+
+    def _may_list(self, record: Record, extensions: AbstractSet[Extension]) -> bool:
+        pickups = self._takeovers.live_of(record.id)
+        return may_list(record.linkedid, record.channels.values(), pickups, self._queues, extensions)

@@ -4,6 +4,7 @@ An event only marks the calls that it touches; they are put together when somebo
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from bridge.calls.channels import Channel
 from bridge.calls.inorder import InOrder, place
@@ -38,15 +39,24 @@ class Roll:
 
     Args:
         build: Puts a call together; None where it has no leg.
+        may_list: Whether a call, put together, could be listed under one of these extensions.
     """
 
-    def __init__(self, build: Callable[[Record], Call | None]) -> None:
+    def __init__(
+        self,
+        build: Callable[[Record], Call | None],
+        may_list: Callable[[Record, AbstractSet[Extension]], bool],
+    ) -> None:
         self.track_changes = False
         self.records: dict[str, Record] = {}
         self.by_id: dict[CallId, Record] = {}
         self.by_extension: dict[Extension, list[Record]] = {}
         self.dirty: dict[Record, None] = {}
+        """Those that events have touched."""
+        self.unheard: dict[Record, None] = {}
+        """Those among them that were left as they were, because nobody who takes changes would hear of them."""
         self._build = build
+        self._may_list = may_list
         self._changes: list[Change] = []
         self._scopes_of: Callable[[Extension], Iterable[Hashable]] = lambda _: ()
         self._lists: dict[Hashable, InOrder] = {}
@@ -56,7 +66,7 @@ class Roll:
     def call(self, id_: CallId) -> Call | None:
         """The live call with this id."""
         record = self.by_id.get(id_)
-        if record in self.dirty:
+        if record in self.dirty or record in self.unheard:
             self._rebuild(record)
         return record.built if record else None
 
@@ -76,11 +86,29 @@ class Roll:
         self.flush()
         return self._lists.get(scope) or InOrder()
 
-    def take_changes(self) -> list[Change]:
-        """What has changed since the last time; only while ``track_changes`` is on."""
-        self.flush()
+    def take_changes(self, heard: AbstractSet[Extension] | None = None) -> list[Change]:
+        """What has changed since the last time; only while ``track_changes`` is on.
+
+        Args:
+            heard: The extensions that somebody listens to: of calls that are listed under none of them not all changes
+                are told. All where None.
+        """
+        if heard is None:
+            self.flush()
+        while self.dirty:
+            record = next(iter(self.dirty))
+            if self._is_heard(record, heard or frozenset()):
+                self._rebuild(record)
+            else:
+                del self.dirty[record]
+                self.unheard[record] = None
         changes, self._changes = self._changes, []
         return changes
+
+    def _is_heard(self, record: Record, heard: AbstractSet[Extension]) -> bool:
+        return bool(record.built and not heard.isdisjoint(record.built.listed)) or self._may_list(
+            record, heard
+        )
 
     def keep_lists(self, scopes_of: Callable[[Extension], Iterable[Hashable]]) -> None:
         """Keep a list in order for each scope from now on.
@@ -131,11 +159,13 @@ class Roll:
 
     def flush(self) -> None:
         """Build the calls that events have touched, and the indexes and changes that follow."""
-        while self.dirty:
-            self._rebuild(next(iter(self.dirty)))
+        for marked in (self.unheard, self.dirty):
+            while marked:
+                self._rebuild(next(iter(marked)))
 
     def _rebuild(self, record: Record) -> None:
-        del self.dirty[record]
+        self.dirty.pop(record, None)
+        self.unheard.pop(record, None)
         before, after = record.built, None
         if record.channels:
             after = self._build(record)
@@ -150,6 +180,7 @@ class Roll:
         self.records.pop(record.linkedid, None)
         self.by_id.pop(record.id, None)
         self.dirty.pop(record, None)
+        self.unheard.pop(record, None)
 
     def _index(self, record: Record, before: Call | None, after: Call | None) -> None:
         was: frozenset[Extension] = before.listed if before else frozenset()

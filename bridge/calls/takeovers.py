@@ -106,8 +106,6 @@ class Takeovers:
         if order is None:
             return
         pickup.order, pickup.ring = order, order.ring
-        if hold := self._board.held_by(self._board.channels.get(order.source)):
-            hold.whom = order.target  # a Local pair may have led to another when it began
         if pickup.status is PickupStatus.CONNECTED:
             self._succeed(pickup, order)
         self._watch(order.source, pickup.id)

@@ -5,7 +5,8 @@ of a call shows the same as one that saw it begin.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from sys import intern
 from typing import Literal
 
@@ -68,6 +69,28 @@ def build(
         legs=tuple(sorted(views, key=lambda leg: (len(leg.view), leg.view))),
         listed=frozenset(_listed(legs, dialled, pickups, queues)),
     )
+
+
+def may_list(
+    linkedid: str,
+    channels: Collection[Channel],
+    pickups: Collection[Pickup],
+    queues: Mapping[str, Extension],
+    extensions: AbstractSet[Extension],
+) -> bool:
+    """Whether a call could be listed under one of these extensions, as far as its channels say, one by one.
+
+    Args:
+        linkedid: Its Linkedid.
+        channels: All channels that have it.
+        pickups: The live pickup legs made for it.
+        queues: The extension of each queue that has one.
+        extensions: The extensions.
+    """
+    origin = next((channel for channel in channels if channel.uniqueid == linkedid and channel.leg), None)
+    if origin is None or not origin.dialled or pickups or any(channel.pickup for channel in channels):
+        return True  # what was dialled is found among all of them, or a pickup knows of extensions that have gone
+    return any(not extensions.isdisjoint(_listed([channel], "", (), queues)) for channel in channels)
 
 
 def _notes(pickups: Iterable[Pickup], ended: Mapping[str, PickupNote]) -> dict[str, PickupNote]:

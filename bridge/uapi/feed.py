@@ -1,12 +1,13 @@
 """What happens to calls, told to all who listen: each change numbered, kept for a while, and sent as one event.
 
-Nothing is computed while nobody listens. A change is built once, and once more for each address and each base of links
-that it is sent to; those who listen alike share the bytes.
+Nothing is computed while nobody listens, nor of calls that nobody would hear of. A change is built once, and once more
+for each address and each base of links that it is sent to; those who listen alike share the bytes.
 """
 
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -28,7 +29,7 @@ QUEUE = 500
 """How many events may wait for one listener; fewer than the history, so that whoever is dropped can resume."""
 
 LINGER = 30.0
-"""Seconds that changes go on being kept after the last listener has gone, as it may come back."""
+"""Seconds that changes go on being kept after an address's last listener has gone, as it may come back."""
 
 GATHER = 0.02
 """Seconds in which changes are gathered after the latest were told of: what happens to a call comes in bursts."""
@@ -42,8 +43,8 @@ class Tracked(Calls, Protocol):
 
     track_changes: bool
 
-    def take_changes(self) -> list[Change]:
-        """What has changed since the last time."""
+    def take_changes(self, heard: AbstractSet[Extension] | None = None) -> list[Change]:
+        """What has changed since the last time about calls that are listed under some extensions, or about all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Feed:
         calls: The live calls.
         directory: Who owns what.
         history: How many changes are kept.
-        linger: Seconds that they are kept for nobody.
+        linger: Seconds that those of an address are kept for nobody.
     """
 
     def __init__(
@@ -195,21 +196,24 @@ class Feed:
         self._run = secrets.token_hex(4)
         self._up = True
         self._closed = False
-        self._listening = False
         self._stirred = False
         self._gathering_until = 0.0
-        self._leaving: asyncio.TimerHandle | None = None
         self._number = 0
         self._floor = 0
         self._history: deque[_Step] = deque(maxlen=history)
         self._shown: dict[CallId, _Shown] = {}
+        """The calls that are listed under a watched extension, as they were last told."""
+        self._watched: dict[Extension | None, int] = {}
+        """The extensions whose calls are followed, None for all: since which change."""
+        self._leaving: dict[Extension | None, asyncio.TimerHandle] = {}
+        """When those of them are followed no longer at which nobody listens now."""
         self._groups: dict[Extension | None, dict[Audience, _Group]] = {}
 
     # --- what happens
 
     def stir(self) -> None:
         """Something may have changed. It is told of at once, or together with what follows in the next `GATHER` seconds."""
-        if self._listening and not self._stirred:
+        if self._watched and not self._stirred:
             self._stirred = True
             loop = asyncio.get_running_loop()
             loop.call_at(max(loop.time(), self._gathering_until), self._look)
@@ -223,10 +227,10 @@ class Feed:
         """The link to the PBX went down or came up."""
         if up == self._up:
             return
-        if self._listening and not up:
+        if self._watched and not up:
             self._catch_up()
         self._up = up
-        if not self._listening:
+        if not self._watched:
             return
         if up:
             self._renew()
@@ -238,7 +242,7 @@ class Feed:
 
     def close(self) -> None:
         """End all streams."""
-        if self._listening:
+        if self._watched:
             self._catch_up()
         self._closed = True
         for group in self._all_groups():
@@ -261,22 +265,20 @@ class Feed:
         if self._closed:
             listener.end()
             return listener
-        if not self._listening:
-            self._calls.track_changes = True
-            self._listening = True
-            self._renew()
+        extension = audience.address.extension
+        if leaving := self._leaving.pop(extension, None):
+            leaving.cancel()
+        if extension not in self._watched:
+            self._watch(extension)
         self._catch_up()
         listener.tell(self._beginning(audience, last_id) if self._up else _unavailable("The PBX is away."))
-        groups = self._groups.setdefault(audience.address.extension, {})
-        groups.setdefault(audience, _Group(audience)).listeners.add(listener)
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
+        self._groups.setdefault(extension, {}).setdefault(audience, _Group(audience)).listeners.add(listener)
         return listener
 
     def leave(self, audience: Audience, listener: Listener) -> None:
         """Listen no more."""
-        groups = self._groups.get(audience.address.extension, {})
+        extension = audience.address.extension
+        groups = self._groups.get(extension, {})
         group = groups.get(audience)
         if group is None:
             return
@@ -284,9 +286,10 @@ class Feed:
         if not group.listeners:
             del groups[audience]
         if not groups:
-            del self._groups[audience.address.extension]
-        if not self._groups and self._leaving is None:
-            self._leaving = asyncio.get_running_loop().call_later(self._linger, self._rest)
+            del self._groups[extension]
+            self._leaving[extension] = asyncio.get_running_loop().call_later(
+                self._linger, self._unwatch, extension
+            )
 
     @property
     def listeners(self) -> int:
@@ -298,14 +301,28 @@ class Feed:
     def _all_groups(self) -> list[_Group]:
         return [group for groups in self._groups.values() for group in groups.values()]
 
-    def _rest(self) -> None:
+    def _watch(self, extension: Extension | None) -> None:
+        """Follow an extension's calls, or all, from now on; whoever has heard of earlier changes there cannot resume."""
+        if self._watched:
+            self._catch_up()
+        else:
+            self._calls.track_changes = True
+        self._number += 1
+        self._watched[extension] = self._watched.get(None, self._number)
+        for call in self._calls.calls() if extension is None else self._calls.calls_of(extension):
+            self._shown.setdefault(call.id, _Shown(call))
+
+    def _unwatch(self, extension: Extension | None) -> None:
         """Nobody has come back."""
-        self._leaving = None
-        self._listening = False
-        self._calls.track_changes = False
-        self._calls.take_changes()
-        self._history.clear()
-        self._shown.clear()
+        del self._leaving[extension], self._watched[extension]
+        self._shown = {id_: shown for id_, shown in self._shown.items() if self._follows(shown.call)}
+        if not self._watched:
+            self._calls.track_changes = False
+            self._calls.take_changes()
+            self._history.clear()
+
+    def _follows(self, call: Call) -> bool:
+        return None in self._watched or not call.listed.isdisjoint(self._watched)
 
     def _renew(self) -> None:
         """Begin anew from the calls as they are; whoever heard of earlier ones cannot resume."""
@@ -313,16 +330,19 @@ class Feed:
         self._number += 1
         self._floor = self._number
         self._history.clear()
-        self._shown = {call.id: _Shown(call) for call in self._calls.calls()}
+        self._shown = {call.id: _Shown(call) for call in self._calls.calls() if self._follows(call)}
 
     def _catch_up(self) -> None:
         """Tell of what has changed."""
-        for change in self._calls.take_changes():
+        heard = None if None in self._watched else {extension for extension in self._watched if extension}
+        for change in self._calls.take_changes(heard):
             id_ = change.call.id
             before = self._shown.pop(id_, None)
             after = None if change.kind == "ended" else _Shown(change.call)
-            if after is not None:
+            if after is not None and self._follows(change.call):
                 self._shown[id_] = after
+            elif before is None:
+                continue
             if not self._up:
                 continue
             step = _Step(self._number + 1, before, after)
@@ -367,18 +387,19 @@ class Feed:
         return audience.address.extension_of(self._directory, shown.call) if shown else None
 
     def _beginning(self, audience: Audience, last_id: str | None) -> bytes:
-        last = self._number_of(last_id)
+        last = self._number_of(last_id, audience.address.extension)
         if last is None:
             return self._snapshot(audience, missed=bool(last_id))
         since = (self._message(step, audience) for step in self._history if step.number > last)
         return b"".join((_hello("resumed"), *since))
 
-    def _number_of(self, id_: str | None) -> int | None:
-        """The number of an event id, where all that has happened since is known."""
+    def _number_of(self, id_: str | None, extension: Extension | None) -> int | None:
+        """The number of an event id, where all that has happened at an extension since is known."""
         run, _, number = (id_ or "").partition("-")
         if run != self._run or not (number.isascii() and number.isdigit()) or len(number) > 15:
             return None
-        return int(number) if self._floor <= int(number) <= self._number else None
+        since = max(self._floor, self._watched[extension])
+        return int(number) if since <= int(number) <= self._number else None
 
     def _snapshot(self, audience: Audience, *, missed: bool) -> bytes:
         calls = found(self._directory, self._calls, audience.address)

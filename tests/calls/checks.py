@@ -65,6 +65,9 @@ def check(picture: Picture) -> None:
     for call in calls.values():
         for extension in call.listed:
             found.setdefault(extension, set()).add(call.id)
+            assert roll._may_list(roll.by_id[call.id], {extension}), (
+                f"{call} is not heard of under {extension}"
+            )
             assert call in picture.calls_of(extension)
     assert {at: {record.id for record in records} for at, records in roll.by_extension.items()} == found
     lists = {scope: list(calls) for scope, calls in roll._lists.items()}
@@ -104,7 +107,7 @@ def nothing_left(picture: Picture) -> None:
     board, roll = picture.board, picture._roll
     kept = (
         board.channels, board.bridges, board._locals, roll.records, roll.by_id, roll.by_extension,
-        roll.dirty, picture._takeovers.watched,
+        roll.dirty, roll.unheard, picture._takeovers.watched,
     )  # fmt: skip
     assert not any(kept), kept
 

@@ -1,5 +1,7 @@
 """Calls on hold: shown on both views, with who holds; what a pickup ends, and what it does not."""
 
+import pytest
+
 from calls.checks import drawn, shown
 from calls.story import Story
 
@@ -57,8 +59,12 @@ def test_through_a_local_pair() -> None:
     assert [leg.holder for leg in story.fresh().calls()[0].legs] == [True, False]
 
 
-def test_goes_on_when_the_other_end_of_a_local_pair_is_transferred() -> None:
-    """A phone has the pair on hold, and whoever comes to its other end; a resync has nothing to add."""
+@pytest.mark.parametrize("known", [True, False])
+def test_goes_on_when_the_other_end_of_a_local_pair_is_transferred(known: bool) -> None:  # noqa: FBT001 -- a case
+    """A phone has the pair on hold, and whoever comes to its other end; a resync has nothing to add.
+
+    Nor is it over when that end is taken over, also where the pickup's order is told only then.
+    """
     story = Story()
     story.dials_through_local("0003*100", "0003*801", "0003*210")
     story.answers("0003*210")
@@ -76,8 +82,10 @@ def test_goes_on_when_the_other_end_of_a_local_pair_is_transferred() -> None:
         (True, True),
         (True, False),
     ]
-    story.picks_talking("0003*024", "0003*025")
+    pickup = story.picks_talking("0003*024", "0003*025", known=known)
     story.takes("0003*024")
+    pickup.known = True
+    story.tells_order(pickup)
     (call,) = story.live.calls()
     assert {(leg.number, leg.on_hold, leg.holder) for leg in call.legs} == {
         ("0003*210", since, True), ("0003*024", since, False),

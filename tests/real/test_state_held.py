@@ -104,10 +104,7 @@ async def held_by_210(bridge: Bridge, since: str) -> Call:
 
 async def test_whoever_holds_a_local_pair_holds_whom_it_leads_to(lab: Lab, bridge: Bridge) -> None:
     """210 holds 100 by way of a Local pair; 100 transfers it to 211, and 024 takes it there: 210 holds all the while."""
-    await lab["100"].dial(VIA_LOCAL_N)
-    await lab["210"].wait_for_ring()
-    await lab["210"].accept()
-    await lab["100"].wait_established()
+    await talk(lab, VIA_LOCAL_N)
     await lab["210"].hold()
     call = await held(bridge, "0003*210", {"00": False, "03": True})
     since = view(call, "03")["onHold"]

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from bridge.ami import LinkState
-from bridge.calls import Call, Leg
+from bridge.calls import Call, Leg, views
 from bridge.directory import Directory
 from bridge.tokens import Tokens
 from bridge.uapi import events, feed, present
@@ -354,6 +354,64 @@ async def test_what_nobody_hears_is_not_put_into_words(world: World, monkeypatch
     told = (await one.join(here, before).hear(1)) or b""
     assert made != []
     assert [told.count(kind) for kind in (b"event: added", b"event: changed")] == [1, 0]
+
+
+async def test_calls_elsewhere_are_not_put_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a call at a phone where nobody listens nothing is built, until somebody listens there or to all."""
+    directory, here = audience(world)
+    one = Feed(world.bridge.picture, directory)
+    listener = one.join(audience(world, "13", "0003*025")[1], None)
+    await heard_id(listener)
+    built = counted_builds(monkeypatch)
+    world.ringing()
+    one.stir()
+    await asyncio.sleep(0)
+    assert built == []
+    snapshot = (await one.join(here, None).hear(1)) or b""
+    assert snapshot.count(b'"phoneCallView"') == len(built) == 1
+    world.ring(world.caller("+49301", sequence=107), sequence=108)
+    one.stir()
+    everything = await one.join(audience(world, "30", "@self")[1], None).hear(1)
+    assert everything
+    assert everything.count(b'"phoneCallView"') == 2
+    assert listener.over is False
+    await asyncio.sleep(feed.GATHER)
+    assert not await listener.hear(0)
+
+
+def counted_builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the calls that are put together from now on."""
+    built: list[str] = []
+    build = views.build
+
+    def counted(call: Any, *args: Any) -> Call | None:
+        built.append(call)
+        return build(call, *args)
+
+    monkeypatch.setattr("bridge.calls.picture.build", counted)
+    return built
+
+
+async def test_who_comes_back_to_a_phone_that_was_not_followed_has_missed_something(world: World) -> None:
+    """Others listened elsewhere meanwhile, so that events were numbered; whoever comes back in time hears them all."""
+    directory, here = audience(world)
+    one = Feed(world.bridge.picture, directory, linger=0.01)
+    elsewhere = audience(world, "13", "0003*024")[1]
+    one.join(elsewhere, None)
+    listener = one.join(here, None)
+    before = await heard_id(listener)
+    one.leave(here, listener)
+    world.ringing()
+    one.stir()
+    again = one.join(here, before)
+    resumed = (await again.hear(1)) or b""
+    assert b": resumed" in resumed
+    assert resumed.count(b"event: added") == 1
+    one.leave(here, again)
+    await until(lambda: len(one._watched) == 1)
+    late = (await one.join(here, before).hear(1)) or b""
+    assert b'"missed":true' in late
+    assert late.count(b'"phoneCallView"') == 1
 
 
 async def test_a_burst_is_told_as_one_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
