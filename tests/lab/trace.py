@@ -58,7 +58,9 @@ class Trace:
 
     def _note(self, calls: defaultdict[str, list[SipMessage]], block: bytes) -> None:
         way, _, text = _plain(block).partition("\n")
-        head, _, rest = text.partition("\r\n\r\n")  # other output of the phone follows the message
+        head, end, rest = text.partition("\r\n\r\n")  # other output of the phone follows the message
+        if not end:
+            return  # it is being written
         start, *lines = head.split("\r\n")
         headers: dict[str, list[str]] = {}
         for line in lines:
