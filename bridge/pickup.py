@@ -542,6 +542,11 @@ class Pickups:
         except Refused as error:
             if "does not exist" in error.message:
                 raise PbxUnavailable(self._missing_context()) from error
+            if "Invalid priority" in error.message:
+                raise PbxUnavailable(
+                    f"the dialplan context {self._context} is not this version's: take over "
+                    "asterisk-conf/extensions.d/uapi.conf anew, then core reload"
+                ) from error
             raise PbxUnavailable(f"Asterisk refused to ring {phone}: {error}") from error
         except AmiError as error:
             raise PbxUnavailable(str(error)) from error
@@ -622,6 +627,7 @@ class Pickups:
                 endpoint=endpoint,
                 pickup=planned.pickup,
                 context=self._context,
+                label="direct" if planned.direct and exports else planned.mode.value,
                 timeout_ms=max(1, round(request.ring * 1000)),
                 caller=caller,
                 # Each that is set makes Asterisk tell of it, and the phone ring so much later.

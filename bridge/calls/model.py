@@ -141,6 +141,8 @@ class Plan:
     target: Uniqueid
     target_channel: ChannelName
     mode: Mode
+    direct: bool
+    """Whether the two are in one bridge, with nobody between them."""
     queue: bool
     ring: Uniqueid | None
     """A phone that rings for a source which waits: that ring is taken with it."""

@@ -6,7 +6,7 @@ import pytest
 
 from lab import Bridge, Lab
 from lab.fixtures import NewBridge
-from lab.numbers import DIAL_G, ECHO, PARK_ME
+from lab.numbers import DIAL_G, ECHO, PARK_ME, VIA_LOCAL_N
 from lab.service import JANE
 from matrix.ends import Play, source_leaves
 from matrix.states import parked, ringing, talking
@@ -35,11 +35,16 @@ async def test_who_was_fetched_meanwhile_stays_with_his_fetcher(lab: Lab, new_br
 
 
 @pytest.mark.usefixtures("unwatched")
-async def test_who_talks_to_somebody_else_by_now_stays_with_him(lab: Lab, new_bridge: NewBridge) -> None:
+@pytest.mark.parametrize("way", [DIAL_G, VIA_LOCAL_N])
+async def test_who_talks_to_somebody_else_by_now_stays_with_him(
+    lab: Lab, new_bridge: NewBridge, way: str
+) -> None:
     """100's end of a talk is to go to 024; 210 is given to 101 while no bridge watches: 024's answer is in vain."""
     bridge = await new_bridge()
-    await talk(lab, DIAL_G)
-    call = await shows(bridge, "0003*100", TALK, "55")
+    await talk(lab, way)
+    (call_of_100,) = lab["100"].live
+    views = TALK if way == DIAL_G else {"00": "0003*100", "03": "0003*210"}
+    call = await shows(bridge, "0003*100", views, "55")
     assert (await bridge.pick_up("0003*100", call["id"], "0003*024", view="00")).status_code == 202
     ring = await lab["024"].wait_for_ring()
     await bridge.kill()
@@ -50,7 +55,10 @@ async def test_who_talks_to_somebody_else_by_now_stays_with_him(lab: Lab, new_br
         {"Action": "Bridge", "Channel1": names["0003*210"], "Channel2": names["0003*101"], "Tone": "no"}
     )
     await lab.wait_together("101", "210")
-    await lab.wait_waiting("100", "Playback")
+    if way == DIAL_G:
+        await lab.wait_waiting("100", "Playback")
+    else:
+        await lab["100"].wait_closed(call_of_100)
 
     await lab["024"].command("accept", ring.id, check=False)
 
