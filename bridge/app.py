@@ -142,8 +142,8 @@ def create_app(
         limiter=Limiter(settings.limits),
         draining=draining,
     )
-    api = create_api(service, lifespan=lifespan, pages={"/metrics": metrics.respond})
-    api.add_middleware(metrics.counting)
+    pages = {"/metrics": metrics.respond}
+    api = create_api(service, on_answer=metrics.on_answer, lifespan=lifespan, pages=pages)
     return Bridge(api, link, picture, pickups, draining, feed)
 
 

@@ -33,9 +33,9 @@ class Organization:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class User:
-    """An owner of extensions.
+    """An owner of extensions; each is one object.
 
     Attributes:
         extensions: The user's numbers, as patterns; a user may have none.

@@ -26,7 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from bridge import __version__
 from bridge.ami import LinkState
@@ -163,22 +163,19 @@ class Metrics:
         if leg and leg.answered is not None and pickup.status is PickupStatus.CONNECTED:
             self._answer_to_bridged.observe(self._clock() - leg.answered)
 
+    def on_answer(self, scope: Scope, status: int) -> None:
+        """Count an answer of the API."""
+        route = getattr(scope.get("endpoint"), "path", None) or "none"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        series = self._counted.get((method, route, status))
+        if series is None:
+            series = self._requests.labels(method, route, str(status))
+            self._counted[method, route, status] = series
+        series.inc()
+
     def timing(self, pickups: PicksUp) -> "TimedPickups":
         """The same pickups, each of whose requests is timed."""
         return TimedPickups(pickups, self)
-
-    def counting(self, app: ASGIApp) -> ASGIApp:
-        """A layer that counts the requests of an application; outermost, it sees all of them."""
-
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            async def answer(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    self._on_answer(scope, message["status"])
-                await send(message)
-
-            await app(scope, receive, answer if scope["type"] == "http" else send)
-
-        return counted
 
     def render(self) -> bytes:
         """All metrics as Prometheus reads them."""
@@ -211,15 +208,6 @@ class Metrics:
             leg.asked = None
         if state == _UP:
             leg.answered = self._clock()
-
-    def _on_answer(self, scope: Scope, status: int) -> None:
-        route = getattr(scope.get("endpoint"), "path", None) or "none"
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        series = self._counted.get((method, route, status))
-        if series is None:
-            series = self._requests.labels(method, route, str(status))
-            self._counted[method, route, status] = series
-        series.inc()
 
 
 class _Events(Collector):

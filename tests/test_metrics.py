@@ -204,9 +204,10 @@ def test_of_two_puts_the_first_counts(watched: Watched) -> None:
 
 @pytest.fixture
 def served(world: World, watched: Watched) -> Iterator[TestClient]:
-    """The real API with the layer around it and its /metrics."""
-    world.bridge.asgi.add_middleware(watched.metrics.counting)
+    """The real API, watched, with /metrics."""
     world.bridge.asgi.router.routes.append(Route("/metrics", watched.metrics.respond))
+    (requests,) = (one for one in world.bridge.asgi.user_middleware if "on_answer" in one.kwargs)
+    requests.kwargs["on_answer"] = watched.metrics.on_answer
     with world.client() as client:
         yield client
 
@@ -280,7 +281,7 @@ def exported() -> dict[str, set[str]]:
     it = Watched()
     for name in WANTED:
         it.event(name)
-    it.metrics._on_answer({"method": "GET"}, 200)
+    it.metrics.on_answer({"method": "GET"}, 200)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(it.metrics.render().decode()):
         for sample in family.samples:

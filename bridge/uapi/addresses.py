@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from bridge.calls import Call, Order
@@ -66,6 +67,7 @@ class Address:
         )
 
 
+@lru_cache(maxsize=1024)  # who polls asks at the same again
 def resolve(directory: Directory, asker: User, user: str, extension: str) -> Address:
     """Find the user and the extension that a URI names.
 

@@ -19,7 +19,7 @@ from bridge.uapi.console import console
 from bridge.uapi.cors import Cors
 from bridge.uapi.errors import ApiError, Errors, translate, unexpected
 from bridge.uapi.events import Events
-from bridge.uapi.layers import Paths, Requests
+from bridge.uapi.layers import OnAnswer, Paths, Requests
 from bridge.uapi.oauth import OAuth, as_oauth
 from bridge.uapi.openapi import describe
 from bridge.uapi.pages import documentation, health, hidden
@@ -31,12 +31,17 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 def create_api(
-    service: Service, *, lifespan: Lifespan | None = None, pages: Mapping[str, Handler] = MappingProxyType({})
+    service: Service,
+    *,
+    on_answer: OnAnswer = lambda _scope, _status: None,
+    lifespan: Lifespan | None = None,
+    pages: Mapping[str, Handler] = MappingProxyType({}),
 ) -> Starlette:
     """The application that answers HTTP.
 
     Args:
         service: What it works with.
+        on_answer: Told of each answer as it begins, with its status.
         lifespan: What lives as long as it does.
         pages: Who answers GET at further addresses, such as /metrics.
     """
@@ -60,7 +65,7 @@ def create_api(
         routes=[resource.route for resource in resources],
         middleware=[
             *([proxies] if http.trusted_proxies else []),
-            Middleware(Requests),
+            Middleware(Requests, on_answer=on_answer),
             *([cors] if http.cors_origins else []),
             Middleware(Errors),
             Middleware(Paths),

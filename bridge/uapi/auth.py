@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from bridge.directory import App
 from bridge.uapi.errors import ApiError
+from bridge.uapi.headers import first
 from bridge.uapi.service import Service
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="uapi"'}
@@ -18,7 +19,7 @@ def token_of(request: Request) -> str | None:
     In the ``Authorization`` header, with the word Bearer in any case or without it (SecureMyForm puts a bare token
     there); else in the query as ``accessRequestToken``, again with the word (the page's note) or without (its example).
     """
-    given = request.headers.get("authorization", "").strip()
+    given = first(request.scope["headers"], b"authorization").strip()
     if not given:
         query = request.scope["query_string"].decode("latin-1")
         given = dict(parse_qsl(query)).get("accessRequestToken", "").strip()
@@ -43,7 +44,7 @@ def authenticate(request: Request, service: Service) -> App:
         # none can be guessed: the shortest has 256 random bits.
         service.limiter.failed_login(client_of(request))
         raise ApiError("access_denied", "The access token is unknown or expired.", headers=_WRONG)
-    request.state.app = app.id
+    request.scope["state"]["app"] = app.id
     service.limiter.request(app.id)
     return app
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.calls import NotPickable
 from bridge.pickup import Conflict, NotAllowed, PbxUnavailable, SendCallToInvalid, SendCallToUnavailable
@@ -175,25 +175,19 @@ class Errors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an error that the layers below did not."""
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, receive, send)
         except Exception as error:
             if scope["type"] != "http":
                 raise
+            started = "status" in scope["state"]  # as `Requests` has it
             told = translate(error)
             if told is None or started:
                 told = unexpected(error)
             if started:
                 # Half a reply cannot be taken back: the server closes the connection on an incomplete one.
                 return
-            scope.setdefault("state", {})["error_code"] = told.code
+            scope["state"]["error_code"] = told.code
             # A resource may have its own form for errors: /oauth has that of its RFC.
             reply_to = getattr(scope.get("endpoint"), "reply_to", ApiError.response)
             await reply_to(told)(scope, receive, send)

@@ -4,13 +4,17 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import unquote
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.uapi.headers import first
 from bridge.uapi.resources import Resource
+
+OnAnswer = Callable[[Scope, int], None]
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,64}")
 
@@ -33,16 +37,16 @@ class Paths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Rewrite the path."""
         if scope["type"] == "http":
-            scope["path"] = canonical(scope)
+            scope["path"] = canonical(scope.get("raw_path") or scope["path"].encode())
         await self._app(scope, receive, send)
 
 
-def canonical(scope: Scope) -> str:
+@lru_cache(maxsize=512)  # who polls asks at the same again
+def canonical(raw: bytes) -> str:
     """The path of a request as the routes know it.
 
     A slash that came as %2F stays what it is, a character within its part.
     """
-    raw = scope.get("raw_path") or scope["path"].encode()
     parts = [_decoded(part) for part in raw.decode("latin-1").split("/") if part]
     if parts:
         parts[0] = _ALIASES.get(parts[0], parts[0])
@@ -58,13 +62,18 @@ def _decoded(part: str) -> str:
 class Requests:
     """An id for each request, its client's own if it has one, and a line in the log when it is answered.
 
+    Args:
+        app: What answers.
+        on_answer: Told of each answer as it begins, with its status.
+
     The line has the route, not the path, and nothing of the query: what a client may have put there stays out. It comes
     when all is sent, and ``ms`` is how long that took; a stream of events, which ends when its listener has heard enough,
     took as long as until it began.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, on_answer: OnAnswer) -> None:
         self._app = app
+        self._on_answer = on_answer
         self._log = structlog.get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +81,7 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = _header(scope["headers"], b"x-request-id").decode("latin-1")
+        given = first(scope["headers"], b"x-request-id")
         id_ = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         status = 0
         streams_after: float | None = None
@@ -80,9 +89,11 @@ class Requests:
         async def answer(message: Message) -> None:
             nonlocal status, streams_after
             if message["type"] == "http.response.start":
-                status, headers = message["status"], message["headers"]
+                status = scope["state"]["status"] = message["status"]
+                headers = message["headers"]
                 message["headers"] = [*headers, (b"x-request-id", id_.encode())]
-                if _header(headers, b"content-type").startswith(b"text/event-stream"):
+                self._on_answer(scope, status)
+                if first(headers, b"content-type").startswith("text/event-stream"):
                     streams_after = time.perf_counter() - started
             await send(message)
 
@@ -99,14 +110,6 @@ class Requests:
                 took = time.perf_counter() - started if streams_after is None else streams_after
                 self._log.log(level, "request", **_told(scope, status), ms=round(took * 1000, 1))
             structlog.contextvars.reset_contextvars(**bound)
-
-
-def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
-    """The first value of a header, whose names ASGI has in lower case; empty where there is none."""
-    for one, value in headers:
-        if one == name:
-            return value
-    return b""
 
 
 def _told(scope: Scope, status: int) -> dict[str, object]:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from bridge.grammar import CallId, Extension
 from bridge.settings import HttpSettings, is_loopback
 from bridge.uapi.errors import ApiError
+from bridge.uapi.headers import every
 
 _HOST = re.compile(r"([0-9A-Za-z._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
@@ -38,7 +39,7 @@ def base(request: Request, settings: HttpSettings) -> str:
     """
     if settings.public_url:
         return settings.public_url
-    host = ",".join(request.headers.getlist("host"))  # of several (RFC 9112, 3.2) none counts
+    host = every(request.scope["headers"], b"host")  # of several (RFC 9112, 3.2) none counts
     match = _HOST.fullmatch(host)
     if not match:
         if host:

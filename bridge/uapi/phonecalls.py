@@ -24,6 +24,7 @@ from bridge.uapi.addresses import Address, find, found, resolve
 from bridge.uapi.auth import admit
 from bridge.uapi.bodies import read_object
 from bridge.uapi.errors import ApiError, translate
+from bridge.uapi.headers import every
 from bridge.uapi.models import (
     Accepted,
     Collection,
@@ -454,7 +455,7 @@ def _with(headers: Mapping[str, str], error: Exception) -> Exception:
 def _unless_known(request: Request, etag: str, body: bytes) -> Response:
     """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    given = ",".join(request.headers.getlist("if-none-match"))
+    given = every(request.scope["headers"], b"if-none-match")
     known = [one.strip().removeprefix("W/") for one in given.split(",")] if given else []
     if etag in known or known == ["*"]:
         return Response(status_code=304, headers=headers)

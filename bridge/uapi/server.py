@@ -47,8 +47,13 @@ ARRIVES_WITHIN = 35.0
 A little more than what a handler gives the body, which tells the client more.
 """
 
-_NAME = re.compile(rb"(?<=\r\n)[!-9;-~]+(?=:)")
+_NAME = re.compile(rb"(?<=\r\n)[a-z][!-9;-~]*(?=:)")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
+_MOST_OFTEN = tuple(
+    (b"\r\n%b:" % name.lower(), b"\r\n%b:" % name)
+    for name in (b"Date", b"Content-Length", b"Content-Type", b"ETag", b"Cache-Control", b"X-Request-Id")
+)
+"""Header names that are replaced without being looked for one by one."""
 
 _NO_METHOD = "That HTTP method is not implemented."
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r\n")
@@ -56,6 +61,8 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r\
 
 def canonical_case(head: bytes) -> bytes:
     """A reply's head with its header names as they are usually written, such as ``Content-Type``."""
+    for lower, usual in _MOST_OFTEN:
+        head = head.replace(lower, usual)
     return _NAME.sub(lambda match: _canonical(match[0]), head)
 
 
@@ -113,7 +120,8 @@ class Connection(HttpToolsProtocol):
     _refused: ApiError | None = None
     _method_known = False
     _in_head = False
-    _overdue: asyncio.TimerHandle | None = None
+    _expecting_since: float | None = None
+    _looking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -122,7 +130,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self._expect_nothing()
+        self._expecting_since = None
+        if self._looking is not None:
+            self._looking.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -194,19 +204,26 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         if not self.parser.should_upgrade():
-            self._expect_nothing()
+            self._expecting_since = None
             super().on_message_complete()
 
     # --- time
 
     def _expect(self) -> None:
-        self._expect_nothing()
-        self._overdue = self.loop.call_later(self.arrives_within, self._give_up)
+        """Give the client its time from now on. One timer looks for all requests of a connection."""
+        self._expecting_since = self.loop.time()
+        if self._looking is None:
+            self._looking = self.loop.call_later(self.arrives_within, self._look)
 
-    def _expect_nothing(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
+    def _look(self) -> None:
+        self._looking = None
+        if self._expecting_since is None:
+            return
+        left = self._expecting_since + self.arrives_within - self.loop.time()
+        if left > 0:
+            self._looking = self.loop.call_later(left, self._look)
+        else:
+            self._give_up()
 
     def _give_up(self) -> None:
         """End a connection on which no whole request comes; not while another on it is being answered."""
