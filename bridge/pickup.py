@@ -540,13 +540,8 @@ class Pickups:
         try:
             await self._pbx.originate(originate)
         except Refused as error:
-            if "does not exist" in error.message:
+            if "does not exist" in error.message or "Invalid priority" in error.message:
                 raise PbxUnavailable(self._missing_context()) from error
-            if "Invalid priority" in error.message:
-                raise PbxUnavailable(
-                    f"the dialplan context {self._context} is not this version's: take over "
-                    "asterisk-conf/extensions.d/uapi.conf anew, then core reload"
-                ) from error
             raise PbxUnavailable(f"Asterisk refused to ring {phone}: {error}") from error
         except AmiError as error:
             raise PbxUnavailable(str(error)) from error
@@ -638,8 +633,8 @@ class Pickups:
 
     def _missing_context(self) -> str:
         return (
-            f"the dialplan context {self._context} is not loaded: #include asterisk-conf/extensions.d/uapi.conf in "
-            "extensions.conf, then core reload"
+            f"the dialplan context {self._context} is not loaded: #include asterisk-conf/extensions.d/uapi.conf of "
+            "this version in extensions.conf, then core reload"
         )
 
     async def _check_exists(self, extension: Extension, endpoint: str) -> None:

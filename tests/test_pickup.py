@@ -280,6 +280,14 @@ async def test_asterisk_tells_the_old_leg_of_a_talk_where_to_go() -> None:
         assert (floor.rung[0].variables.get("UAPI_EXPORT") == "1") is exports
         assert bridge.did("originate")[0][1].label == label
 
+    floor = Floor()
+    floor.story.dials("0003*100", "0003*210", uniqueid="click:77")
+    floor.story.answers("0003*210")
+    (bridge,) = floor.bridges
+    (call,) = bridge.picture.calls()
+    await bridge.picks_up(next(leg.view for leg in call.legs if leg.number == "0003*210"))
+    assert bridge.did("originate")[0][1].label == "talking", "IF() would split its id at the colon"
+
     floor = talking()
     (bridge,) = floor.bridges
     bridge.state = replace(bridge.state, asterisk="16.28.0")
@@ -958,7 +966,7 @@ async def test_no_sign_of_a_ring(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             Refused("Invalid priority"),
-            "context uapi-pickup is not this version's: take over .* anew, then core reload",
+            "context uapi-pickup is not loaded: #include .* of this version in .* then core reload",
         ),
         (Refused("Permission denied"), "Asterisk refused to ring 0003\\*024: .*Permission denied"),
         (NoAnswer("no answer in 5 s"), "no answer in 5 s"),

@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         "dialplan-guard-of-a-talk",
         "asterisk-conf/extensions.d/uapi.conf",
-        'Bridge(${IF($["${CHANNEL_EXISTS(${UAPI_TARGET})} ${IMPORT(${UAPI_SOURCE},BRIDGEPEER)}" = "1 ${UAPI_LEG}"]?${UAPI_SOURCE}:-)},x)',
+        'Bridge(${IF($["${IMPORT(${UAPI_SOURCE},BRIDGEPEER)} ${IMPORT(${UAPI_TARGET},CHANNEL(after_bridge_goto))}" = "${UAPI_LEG} ${CONTEXT},gone,1"]?${UAPI_SOURCE}:none/)},x)',
         "Bridge(${UAPI_SOURCE},x)",
         ("tests/real/test_guards.py::test_who_talks_to_somebody_else_by_now_stays_with_him",),
     ),

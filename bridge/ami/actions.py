@@ -19,8 +19,8 @@ LONGEST_LINE = 1000
 """Bytes. Asterisk 16 and 22 refuse a line of 1,023 with an error that does not even carry the ActionID."""
 
 PICKUP_EXTENSION = "pickup"
-LABELS = ("ringing", "talking", "direct", "waiting")
-"""Where a pickup leg enters the dialplan context, at priority 1."""
+LABELS = ("direct", "ringing", "talking", "waiting")
+"""Where a pickup leg enters the dialplan context: its extension, and the labels there; an older file has not all."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = re.compile(r"[A-Za-z]{1,32}")
@@ -183,7 +183,7 @@ def getvar(variable: str, channel: Uniqueid | None = None) -> Request:
 
 def context_exists(context: str) -> Request:
     """Ask whether the dialplan context with the pickup's extension is loaded: 1 or 0."""
-    return getvar(f"DIALPLAN_EXISTS({context_name(context)},{PICKUP_EXTENSION},1)")
+    return getvar(f"DIALPLAN_EXISTS({context_name(context)},{PICKUP_EXTENSION},{LABELS[0]})")
 
 
 def status(*, cdr: bool, channel: Uniqueid | None = None) -> Request:

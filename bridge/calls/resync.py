@@ -167,6 +167,8 @@ class Resync:
         if partner is None:
             return
         known = board.held_by(partner)
+        if known and not channel.local:
+            known.whom = channel.uniqueid
         if channel.put_on_hold and known is None:
             self._floor.holds(partner, at)
         elif known and known.traced and not channel.put_on_hold and channel.partner is partner:

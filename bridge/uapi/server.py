@@ -148,6 +148,8 @@ class Connection(HttpToolsProtocol):
             if not self._method_known and _REQUEST_LINE.match(data):
                 self._refused = ApiError("request_not_implemented", _NO_METHOD)
             self.send_400_response("The request is not HTTP.")
+        if self._expecting_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect()  # line ends alone, which may stand before a request (RFC 9112, 2.2)
 
     def _pass_over_offer(self, rest: bytes) -> None:
         """Read a request anew without its offer of another protocol (RFC 9110, 7.8): the parser takes its body for that.

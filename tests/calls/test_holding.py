@@ -94,6 +94,23 @@ def test_goes_on_when_the_other_end_of_a_local_pair_is_transferred(known: bool) 
     assert [holds for _, *holds in held(story)] == [[False, False], [False, False]]
 
 
+def test_a_transfer_of_the_other_end_that_was_missed() -> None:
+    """Events were lost meanwhile: the next resync knows whom the pair leads to, so that a pickup of that one keeps the hold."""
+    story = Story()
+    story.dials_through_local("0003*100", "0003*801", "0003*210")
+    story.answers("0003*210")
+    story.holds("0003*210")
+    told, story.on_event = story.on_event, lambda *_: None
+    story.transfers("0003*100", "0003*025")
+    story.answers("0003*025")
+    story.on_event = told
+    story.resyncs()
+    assert sorted(holds for _, *holds in held(story)) == [[True, False], [True, True]]
+    story.picks_talking("0003*024", "0003*025")
+    story.takes("0003*024")
+    assert sorted(holds for _, *holds in held(story)) == [[True, False], [True, True]]
+
+
 def test_over_when_a_held_local_pair_is_optimised_away() -> None:
     """Asterisk forgets who holds with the pair, so nobody who asks it later could tell."""
     story = Story()

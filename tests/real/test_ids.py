@@ -176,6 +176,22 @@ async def test_a_target_that_lives_on_beside_its_successor(
     await lab.assert_company_untouched()
 
 
+async def test_an_asterisk_whose_export_is_not_loaded(new_lab: NewLab, new_bridge: NewBridge) -> None:
+    """By its version it has EXPORT(): the short way ends before Bridge(), and the longer one waits for the bridge's word."""
+    lab = await new_lab(phones=("0003*100", "0003*210", "0003*024"))
+    await lab.asterisk.cli("module unload func_export.so")
+    bridge = await new_bridge(lab.asterisk.ami)
+    await talk(lab, DIAL_G)
+    (at_100,) = lab["100"].live
+    call = await shows(bridge, "0003*210", TALK, "55")
+    await take(lab, bridge, "0003*100", call["id"], view="00")
+    await only(lab, {"210", "024"})
+    assert (await lab["100"].wait_closed(at_100)).cause == 16
+    played = [event for event in lab.ami.events if event.get("Application") == "Playback"]
+    assert played == [], "100 went on in his dialplan"
+    await lab.assert_company_untouched()
+
+
 async def test_a_pbx_with_a_system_name(new_lab: NewLab, new_bridge: NewBridge) -> None:
     """Uniqueids that begin with it: the same ids and views, through a pickup and another."""
     lab = await new_lab(systemname="pbx-1", phones=("0003*100", "0003*210", "0003*024", "0003*025"))

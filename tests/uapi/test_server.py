@@ -254,6 +254,26 @@ async def test_a_connection_is_not_kept_for_a_request_that_does_not_come(
 
 
 @pytest.mark.anyio
+async def test_line_ends_are_no_request(world: World) -> None:
+    """They may stand before one (RFC 9112, 2.2), but keep no connection: neither the first nor the next."""
+    async with _hurried(world, 0.3) as (reader, writer), asyncio.timeout(20):
+        writer.write(b"\r\n" + WHOLE)
+        received = await reader.readuntil(b"}")
+
+        async def drip() -> None:
+            while True:
+                writer.write(b"\r\n")
+                await asyncio.sleep(0.1)
+
+        dripping = asyncio.ensure_future(drip())
+        try:
+            received += await reader.read()
+        finally:
+            dripping.cancel()
+    assert _statuses(received) == [200]
+
+
+@pytest.mark.anyio
 async def test_a_connection_is_kept_while_a_request_is_answered(world: World) -> None:
     """Half a second request is on it, and the first still waits for its outcome: it is answered."""
     world.ringing()
