@@ -105,6 +105,7 @@ class PickupRequest:
         wait: Seconds to wait for the outcome; 0 to be told as soon as the phone's channel exists.
         allowed: Whether the one who asks may take that view now. A view that was taken over may have gone to a phone
             that is not theirs; they are told again what became of their pickup, and no more.
+        unpark: Whether it is for a parked view alone.
     """
 
     call: CallId
@@ -114,6 +115,7 @@ class PickupRequest:
     ring: float = 25.0
     wait: float = 0.0
     allowed: bool = True
+    unpark: bool = False
 
     def same(self, view: str, send_call_to: str) -> bool:
         """Whether a pickup of this call is the one that is asked for."""
@@ -189,8 +191,6 @@ class Pickups:
         self._context = context
         self._attempts: dict[CallId, _Attempt] = {}
         self._by_action: dict[str, _Attempt] = {}
-        self._asked: set[PickupId] = set()
-        self._stopping: set[PickupId] = set()
         self._waiters: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._deadline: float | None = None
@@ -256,12 +256,10 @@ class Pickups:
     def _look(self, pickup: Pickup) -> None:
         """Do what the state of a pickup calls for."""
         if pickup.id not in self._picture.board.channels:
-            self._asked.discard(pickup.id)
-            self._stopping.discard(pickup.id)
             return
         if pickup.order is None:
-            if pickup.id not in self._asked:
-                self._asked.add(pickup.id)
+            if not pickup.asked:
+                pickup.asked = True
                 self._spawn(self._ask_order(pickup))
             return
         match outlook(self._picture, pickup):
@@ -279,8 +277,8 @@ class Pickups:
                 pickup.dropped = True
                 self._spawn(self._drop(pickup, pickup.order))
             case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED | Outlook.ALONE as found:
-                if pickup.id not in self._stopping:
-                    self._stopping.add(pickup.id)
+                if not pickup.stopping:
+                    pickup.stopping = True
                     self._spawn(self._stop(pickup, found))
 
     async def _ask_order(self, pickup: Pickup) -> None:
@@ -326,8 +324,7 @@ class Pickups:
             cause = _ELSEWHERE if found is Outlook.TAKEN else _NORMAL
             stopped = await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
         finally:
-            if not stopped:
-                self._stopping.discard(pickup.id)
+            pickup.stopping = stopped
 
     def _tell(self, pickup: Pickup, at: float) -> None:
         """Say once what became of a pickup."""
@@ -376,6 +373,11 @@ class Pickups:
             )
             if pickup.status is PickupStatus.RINGING and not self._pbx.state.up:
                 self._check_up(draining=True)
+        if pickup.status is PickupStatus.CONFLICT and pickup.up:
+            # It had answered as the caller hung up, whose own Hangup is told last.
+            source = pickup.order.source if pickup.order else ""
+            if await self._until(lambda: source not in self._picture.board.channels, BURST):
+                pickup.status = PickupStatus.CANCELLED
         return self._result(request, pickup, replayed=replayed)
 
     def _check_up(self, *, draining: bool = False) -> None:
@@ -400,11 +402,10 @@ class Pickups:
 
     async def _find_or_ask(self, request: PickupRequest) -> tuple[PickupId, bool]:
         """The pickup that this request is for; whether it was somebody else's already."""
-        if not request.allowed:
-            connected = self._connected(request)
-            if connected is None:
-                raise NotAllowed("that view of the phone call may not be picked up by the user of this App")
+        if connected := self._connected(request):
             return connected, True
+        if not request.allowed:
+            raise NotAllowed("that view of the phone call may not be picked up by the user of this App")
         attempt = self._attempts.get(request.call)
         if attempt is None:
             live = await self._live(request)
@@ -426,15 +427,19 @@ class Pickups:
         """The pickup of this call that lives already, if it is the one that is asked for.
 
         Raises:
-            Conflict: it rings for somebody else.
+            Conflict: another one rings.
+            PbxUnavailable: the link was lost before it was known which one rings.
         """
-        await self._until(lambda: all(map(self._known, self._living(request.call))), BORN_WITHIN)
-        for pickup in reversed(self._living(request.call)):
-            order, rings = pickup.order, pickup.status is PickupStatus.RINGING
-            same = order is not None and request.same(order.view, order.send_call_to)
-            if rings and not same:
-                raise Conflict("another pickup of this call is under way")
-            if same and (rings or self._holds(pickup, request.call)):
+        await self._until(
+            lambda: all(map(self._known, self._living(request.call))) or not self._pbx.state.up, BORN_WITHIN
+        )
+        self._check_up(draining=True)
+        if connected := self._connected(request):
+            return connected
+        for pickup in self._living(request.call):
+            if pickup.status is PickupStatus.RINGING:
+                if pickup.order is None or not request.same(pickup.order.view, pickup.order.send_call_to):
+                    raise Conflict("another pickup of this call is under way")
                 return pickup.id
         return None
 
@@ -466,7 +471,11 @@ class Pickups:
         return pickup.order is not None or over
 
     def _holds(self, pickup: Pickup, call: CallId) -> bool:
-        """Whether a connected pickup's leg still is one of the call's: nobody took it over."""
+        """Whether a connected pickup's leg still is one of the call's, and has not let go of whom it took: nobody took it over."""
+        order = pickup.order
+        source = self._picture.board.channels.get(order.source) if order else None
+        if order and order.mode is Mode.WAITING and source is not None and source.waiting:
+            return False  # parked again
         found = self._picture.call(call)
         return found is not None and any(leg.uniqueid == pickup.id for leg in found.legs)
 
@@ -475,6 +484,8 @@ class Pickups:
         leg = call.leg(request.view) if call else None
         if call is None or leg is None:
             raise Conflict("the call is just ending")
+        if request.unpark and leg.parked is None:
+            raise Conflict("this view of the phone call is not parked")
         try:
             planned = plan(self._picture, call, leg, request.send_call_to)
         except NotPickable as error:

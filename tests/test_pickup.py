@@ -618,7 +618,8 @@ async def test_courtesies_that_asterisk_refuses() -> None:
         await until(lambda bridge=bridge: len(bridge.did()) == 2)  # type: ignore[misc]  # bound now
         await until(lambda bridge=bridge: not bridge.pickups._tasks)  # type: ignore[misc]  # bound now
         assert [action[0] for action in bridge.did()] == ["originate", "hangup"]
-        assert not bridge.pickups._stopping
+        (leg,) = bridge.picture.pickups.values()
+        assert not leg.stopping
 
 
 async def test_a_bridge_that_starts_while_it_rings() -> None:
@@ -698,6 +699,55 @@ async def test_a_new_try_after_a_failure() -> None:
         await floor.settles()
     assert [action[1].pickup for action in bridge.did("originate")] == [LEG] * 3
     assert bridge.outcomes == [PickupStatus.BUSY] * 3
+
+
+async def test_a_connected_one_again_while_another_rings() -> None:
+    """Two views of one call: the first one's answer is what it was, and the other's ring is its own."""
+    floor = parked()
+    (bridge,) = floor.bridges
+    await bridge.picks_up("00")
+    floor.story.takes("0003*024")
+    await floor.settles()
+    (other,) = (leg.view for leg in bridge.picture.calls()[0].legs if leg.number == "0003*024")
+    assert told(await bridge.picks_up(other, "0003*026")) == "ringing"
+    assert told(await bridge.picks_up("00")) == "connected again"
+    await floor.settles()
+    assert told(await bridge.picks_up("00")) == "connected again"
+    with pytest.raises(Conflict, match="another pickup of this call is under way"):
+        await bridge.picks_up("00", "0003*025")
+    assert len(bridge.did("originate")) == 2
+
+
+async def test_a_caller_who_is_parked_again_is_taken_again() -> None:
+    """024 has taken him and parked him once more, and its old leg lives on for a moment: that is another pickup."""
+    floor = parked()
+    (bridge,) = floor.bridges
+    await bridge.picks_up("00")
+    floor.story.takes("0003*024")
+    await floor.settles()
+    caller = floor.story.chan("0003*100")
+    floor.story.leave(caller)
+    floor.story.park(caller, "PJSIP/0003*024")
+    floor.story.enter(caller, floor.story.lot())
+    await floor.settles()
+    assert told(await bridge.picks_up("00", "0003*025")) == "ringing"
+    floor.story.fails("0003*025", 17)
+    await floor.settles()
+    assert told(await bridge.picks_up("00")) == "ringing"
+    assert len(bridge.did("originate")) == 3
+
+
+async def test_only_what_is_parked_is_unparked() -> None:
+    """Nor is whoever has been unparked thrown out of his call by a second one; the first one again is the same pickup."""
+    floor = parked()
+    (bridge,) = floor.bridges
+    await bridge.picks_up("00", unpark=True)
+    floor.story.takes("0003*024")
+    await floor.settles()
+    assert told(await bridge.picks_up("00", unpark=True)) == "connected again"
+    with pytest.raises(Conflict, match="this view of the phone call is not parked"):
+        await bridge.picks_up("00", "0003*025", unpark=True)
+    assert len(bridge.did("originate")) == 1
 
 
 async def test_who_may_not_is_told_again_of_a_connected_one_alone() -> None:
@@ -1102,6 +1152,80 @@ async def test_the_link_comes_back() -> None:
     assert told(await waiting) == "connected"
 
 
+async def test_a_leg_that_has_ended_unheard_is_not_the_next_one() -> None:
+    """It rang when the link was lost, and was over by the next resync: the next try has its id, and is watched as any other."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.bridges = []
+    bridge.link(up=False)
+    floor.story.fails("0003*024", 19)
+    floor.bridges = [bridge]
+    bridge.resyncs()
+    await floor.settles()
+    bridge.link(up=True)
+
+    assert told(await bridge.picks_up()) == "ringing"
+    assert told(await bridge.picks_up()) == "ringing again"
+    await floor.settles()
+    floor.story.hangs_up("0003*100")
+    await until(lambda: bridge.did("hangup"))
+    assert bridge.did("originate")[-1][1].pickup == LEG
+
+
+async def test_a_neighbours_leg_of_the_same_id_made_while_the_link_was_down() -> None:
+    """024 rang for us, 026 rings for another bridge by now: our request meets that one, and its own is the same pickup."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.picks_up()
+    await floor.settles()
+    floor.bridges = []
+    bridge.link(up=False)
+    floor.story.fails("0003*024", 19)
+    floor.story.picks_ringing("0003*026", "0003*210", by="neighbour")
+    floor.bridges = [bridge]
+    bridge.resyncs()
+    await floor.settles()
+    bridge.link(up=True)
+
+    with pytest.raises(Conflict, match="another pickup of this call is under way"):
+        await bridge.picks_up()
+    assert told(await bridge.picks_up(to="0003*026")) == "ringing again"
+    (call,) = bridge.picture.calls()
+    note = call.legs[1].pickup
+    assert note and (note.send_call_to, note.status) == ("0003*026", RINGING)
+
+
+async def test_the_link_is_lost_before_it_is_known_whose_ring_it_is() -> None:
+    """Nobody can tell whether it is the same pickup: 503 at once, not a conflict after a while."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    floor.story.picks_ringing("0003*026", "0003*210", by="neighbour", known=False)
+    asked = asyncio.ensure_future(bridge.picks_up())
+    await asyncio.sleep(0)
+    bridge.link(up=False)
+    async with asyncio.timeout(1):
+        with pytest.raises(PbxUnavailable):
+            await asked
+
+
+async def test_a_phone_that_answers_as_the_caller_leaves() -> None:
+    """Its dialplan ends it before Asterisk tells of the caller's own end: there is no phone call to return, and no conflict."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    asked = asyncio.ensure_future(bridge.picks_up(wait=5))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    (leg,) = floor.rung
+    story = floor.story
+    story.state(leg, UP)
+    story.hang_up(story.chan("0003*210"), 16)
+    story.hang_up(leg, 0)
+    story.hang_up(story.chan("0003*100"), 16)
+    assert (await asked).status is PickupStatus.CANCELLED
+
+
 async def test_a_client_that_goes_away() -> None:
     """It cancels nothing: the ring goes on, and others who wait for it hear of its end."""
     floor = ringing()
@@ -1172,9 +1296,7 @@ async def test_events_come_without_anybody_asking() -> None:
     for bridge in (one, two):
         assert bridge.outcomes == [CONNECTED] * 5
         pickups = bridge.pickups
-        assert not any(
-            (pickups._attempts, pickups._by_action, pickups._asked, pickups._stopping, pickups._waiters)
-        )
+        assert not any((pickups._attempts, pickups._by_action, pickups._waiters))
 
 
 # ---------------------------------------------------------------------- who may

@@ -82,6 +82,10 @@ class Pickup:
     """Why its target hung up."""
     ring: Uniqueid | None = None
     """The phone whose ring for the waiting source it is told to take."""
+    asked: bool = False
+    """The PBX is asked for its order."""
+    stopping: bool = False
+    """It is being hung up."""
     released: bool = False
     """The old leg was told where to go."""
     dropped: bool = False

@@ -90,6 +90,9 @@ class Resync:
         told = variables(event)
         born = at - max(0, number(event, "Seconds"))
         channel = self._board.channels.get(uniqueid)
+        if channel is not None and _is_anothers(channel, told):
+            floor.gone(channel, 0)
+            channel = None
         if channel is None:
             channel = floor.add(event, born)
             floor.entering.pop(uniqueid, None)  # the row is newer
@@ -173,3 +176,9 @@ class Resync:
             self._floor.holds(partner, at)
         elif known and known.traced and not channel.put_on_hold and channel.partner is partner:
             self._floor.releases(partner)
+
+
+def _is_anothers(channel: Channel, told: Mapping[str, str]) -> bool:
+    """Whether a pickup leg is not the one known by its id, but a later one, made while no event was heard."""
+    order = channel.pickup.order if channel.pickup else None
+    return order is not None and told.get("UAPI_BY", "") not in ("", "(null)", order.by)

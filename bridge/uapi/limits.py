@@ -70,6 +70,7 @@ class Limiter:
         self._streams_most = limits.streams_per_app
         self._streams: Counter[str] = Counter()
         self._ringing: dict[Extension, Counter[CallId]] = {}
+        self._rang: set[tuple[Extension, CallId]] = set()
 
     def request(self, app: str) -> None:
         """Count a request of an app.
@@ -113,7 +114,9 @@ class Limiter:
         pending = self._ringing.setdefault(phone, Counter())
 
         def rang() -> None:
-            self._phones.take(phone)
+            if (phone, call) not in self._rang:
+                self._rang.add((phone, call))
+                self._phones.take(phone)
 
         try:
             if call not in pending and self._phones.level(phone) - len(pending) < 1:
@@ -125,7 +128,9 @@ class Limiter:
                 yield rang
             finally:
                 pending[call] -= 1
-                pending += Counter()  # drops what is at zero
+                if not pending[call]:
+                    del pending[call]
+                    self._rang.discard((phone, call))
         finally:
             if not pending:
                 self._ringing.pop(phone, None)

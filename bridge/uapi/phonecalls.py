@@ -255,9 +255,8 @@ class PhoneCalls:
             call, extension = self._call(request, address)
             order = self._order(address, call, *_read_action(data))
             leg = call.leg(order.view)
-            order = replace(order, allowed=self._check_rights(app, call, leg, order))
-            if data["action"] == "UnPark" and leg is not None:
-                _check_parked(leg)
+            allowed = self._check_rights(app, call, leg, order)
+            order = replace(order, allowed=allowed, unpark=data["action"] == "UnPark")
             seconds, headers = self._patience(request)
             result = await self._pick_up(app, replace(order, wait=seconds), headers)
             if result.replayed:
@@ -435,12 +434,6 @@ def _read_action(data: dict[str, Any]) -> tuple[PhoneCallAction, frozenset[str]]
 
 _PLACEHOLDERS = {"sendCallTo": "0", "phoneCallViewId": "00"}
 """For required members that are wrong, and are told so before anybody looks at them."""
-
-
-def _check_parked(leg: Leg) -> None:
-    """UnPark is for a parked view, or for the one it is being taken from at this moment."""
-    if leg.parked is None and (leg.pickup is None or leg.pickup.status.failed):
-        raise ApiError("pc_pickup_conflict", "This view of the phone call is not parked.")
 
 
 def _with(headers: Mapping[str, str], error: Exception) -> Exception:

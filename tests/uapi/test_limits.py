@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -106,6 +107,22 @@ def test_requests_under_way_count_as_rings() -> None:
     with pytest.raises(ApiError), limiter.ringing(phone, one):
         pass
     assert limiter._ringing == {}
+
+
+def test_a_storm_that_fails_is_one_ring() -> None:
+    """Thirty requests for one call join one try of a phone that is busy: another call may ring it all the same."""
+    limiter = Limiter(Limits(pickups_per_phone=2), Clock())
+    phone = Extension("0003*024")
+    one, two, three = (CallId.of(text) for text in "123")
+    with ExitStack() as storm:
+        for rang in [storm.enter_context(limiter.ringing(phone, one)) for _ in range(30)]:
+            rang()
+    with limiter.ringing(phone, two) as rang:
+        rang()
+    with pytest.raises(ApiError), limiter.ringing(phone, three):
+        pass
+    assert limiter._ringing == {}
+    assert limiter._rang == set()
 
 
 def test_an_app_may_not_wait_without_end() -> None:

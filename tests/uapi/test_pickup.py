@@ -219,6 +219,24 @@ def test_what_is_not_parked_is_not_unparked(world: World) -> None:
     assert world.link.originated == []
 
 
+def test_who_was_unparked_is_not_unparked_again(world: World) -> None:
+    """A colleague's screen still shows the slot: the caller stays with the one who has taken him."""
+    caller = world.caller()
+    world.park(caller)
+    call = CallId.of(caller)
+    world.link.phone = "answers"
+    body = pickup(action="UnPark", phoneCallViewId="00")
+    with world.client() as client:
+        assert client.put(path(call), json=body, headers={"Prefer": "wait=5"}).status_code == 200
+        world.inside(client, lambda: world.event("UnParkedCall", ParkeeUniqueid=caller))
+        late = client.put(path(call), json={**body, "sendCallTo": "0003*025"})
+        again = client.put(path(call), json=body, headers={"Prefer": "wait=5"})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "pc_pickup_conflict")
+    assert late.json()["error"]["message"] == "This view of the phone call is not parked."
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert len(world.link.originated) == 1
+
+
 def test_a_call_that_cannot_be_picked_up_is_a_conflict(world: World) -> None:
     """The caller's own leg while the far end rings; the reply says why, and nothing is sent."""
     call = world.ringing()
