@@ -49,6 +49,9 @@ class PicksUp(Protocol):
     async def pick_up(self, request: PickupRequest) -> PickupResult:
         """Pick a call up."""
 
+    async def know(self, call: CallId) -> None:
+        """Wait until it is known what the live pickups of a call are for."""
+
 
 @dataclass(slots=True)
 class _Leg:
@@ -246,3 +249,7 @@ class TimedPickups:
         """Pick a call up."""
         with self._metrics.asking(request.call):
             return await self._pickups.pick_up(request)
+
+    async def know(self, call: CallId) -> None:
+        """Wait until it is known what the live pickups of a call are for."""
+        await self._pickups.know(call)

@@ -380,6 +380,16 @@ class Pickups:
                 pickup.status = PickupStatus.CANCELLED
         return self._result(request, pickup, replayed=replayed)
 
+    async def know(self, call: CallId) -> None:
+        """Wait until it is known what the live pickups of a call are for: at most some seconds, mostly not at all.
+
+        Before, a view that one of them has taken over is not found by its id.
+        """
+        if not all(map(self._known, self._living(call))):
+            await self._until(
+                lambda: all(map(self._known, self._living(call))) or not self._pbx.state.up, BORN_WITHIN
+            )
+
     def _check_up(self, *, draining: bool = False) -> None:
         state = self._pbx.state
         if not state.up:
@@ -430,9 +440,7 @@ class Pickups:
             Conflict: another one rings.
             PbxUnavailable: the link was lost before it was known which one rings.
         """
-        await self._until(
-            lambda: all(map(self._known, self._living(request.call))) or not self._pbx.state.up, BORN_WITHIN
-        )
+        await self.know(request.call)
         self._check_up(draining=True)
         if connected := self._connected(request):
             return connected

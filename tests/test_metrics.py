@@ -144,6 +144,9 @@ class Asked:
         self.watched.born(PickupId.of(request.call, 1))
         return PickupResult(PickupStatus.RINGING, None, replayed=False)
 
+    async def know(self, call: CallId) -> None:
+        assert call == CALL
+
 
 REQUEST = PickupRequest(CALL, "01", "0003*024")  # type: ignore[arg-type]  # an extension all the same
 

@@ -903,6 +903,26 @@ async def test_a_leg_of_a_neighbour_whose_next_try_begins_meanwhile() -> None:
     assert bridge.did() == []
 
 
+async def test_whoever_asks_for_a_view_waits_until_it_is_known_whose_it_is() -> None:
+    """Another bridge has rung 024, which has answered: before that leg's order is known no leg shows the view's id."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    await bridge.pickups.know(FIRST)
+    leg = floor.story.picks_ringing("0003*024", "0003*210", by="neighbour", known=False)
+    floor.story.takes("0003*024")
+    await floor.settles()
+    (call,) = bridge.picture.calls()
+    assert call.leg("01") is None
+    asked = asyncio.ensure_future(bridge.pickups.know(FIRST))
+    await asyncio.sleep(0.01)
+    assert not asked.done()
+    leg.known = True
+    await until(asked.done)
+    (call,) = bridge.picture.calls()
+    assert call.leg("01") is not None
+    assert told(await bridge.picks_up()) == "connected again"
+
+
 @pytest.mark.parametrize(
     "late", [None, ("UAPI_VIEW",), ("UAPI_VIEW", "UAPI_FROM"), ("UAPI_VIEW", "UAPI_FROM", "UAPI_TO")]
 )

@@ -252,6 +252,7 @@ class PhoneCalls:
             if "action" not in data:
                 raise ApiError("request_invalid", "The request body has no action.")
             address = self._address(request, app)
+            await self._service.pickups.know(self._call(request, address)[0].id)
             call, extension = self._call(request, address)
             order = self._order(address, call, *_read_action(data))
             leg = call.leg(order.view)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.directory import Directory
-from bridge.grammar import Extension
+from bridge.grammar import CallId, Extension
 from bridge.pickup import PickupRequest, PickupResult
 from bridge.settings import Settings
 from bridge.tokens import Tokens
@@ -21,6 +21,9 @@ class Pickups(Protocol):
 
     async def pick_up(self, request: PickupRequest) -> PickupResult:
         """Pick a call up. Whoever cancels the waiting for it does not cancel the pickup."""
+
+    async def know(self, call: CallId) -> None:
+        """Wait until it is known what the live pickups of a call are for: at most some seconds, mostly not at all."""
 
 
 class LinkStatus(Protocol):

@@ -54,6 +54,11 @@ async def test_a_pickup_recorded_whole_and_with_pseudonyms(
     await ring(lab)
     call = await bridge.seen("0003*210")
     await take(lab, bridge, "0003*210", call["id"], caller_id="John Doe <42420042>")
+
+    async def asked() -> bool:
+        return all("UAPI_VIEW=01" in file.read_text() for file in (whole, anonymous))
+
+    await until(asked, "both have been told what the pickup is for")
     for phone in ("024", "101"):
         await lab[phone].hangup()
     await over(lab)
@@ -66,8 +71,8 @@ async def test_a_pickup_recorded_whole_and_with_pseudonyms(
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), 20) == 0
 
-    # What the pickup is for is told to each in answer to a question of its own: on a busy machine what lies between the
-    # beginning and the end of a call may be told in other steps.
+    # It is told to each in answer to a question of its own: on a busy machine what lies between the beginning and the end
+    # of a call may be told in other steps.
     told = [
         [
             (change["change"], [(view["id"], view["status"]) for view in change["call"]["phoneCallView"]])
