@@ -16,5 +16,6 @@ def snapshot(name: str, headers: Mapping[str, T]) -> dict[str, T | str]:
     if name == "DialBegin" and "Uniqueid" not in headers:
         shape = tuple(header for header in shape if header.startswith("D"))
     told: dict[str, T | str] = {"Privilege": "call,all"}
+    told |= {header: headers[header] for header in ("Timestamp",) if header in headers}
     told |= {header: headers.get(header, "") for header in shape}
     return told | {header: value for header, value in headers.items() if header not in told}

@@ -27,7 +27,7 @@ from bridge.ami.actions import Request
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.forms import EVERYTHING
 from bridge.ami.protocol import QUIET, Decoder, Wire
-from bridge.calls import ANSWERS, WANTED, Headers, begins, whole
+from bridge.calls import ANSWERS, WANTED, Headers, begins, is_row, whole
 
 log = structlog.get_logger()
 
@@ -360,20 +360,29 @@ class Connection:
             one of these pieces, whatever it looks like.
         """
         headers = self._decode.unknown(message)
-        if self._question(headers) is not None:
-            return headers
-        complete = next(iter(headers), "") in ("Event", "Response") and whole(headers)
+        complete = self._is_complete(headers)
         if begins(headers):
             self._pieces = "" if complete else message
-        elif self._pieces:
+        elif self._pieces and (is_row(headers) or self._question(headers) is None or not complete):
             self._pieces += f"\r\n{message}"
             if len(self._pieces) > _LONGEST_PIECES:
                 self._pieces = ""
             headers = self._decode.unknown(self._pieces)
-            complete = "Event" in headers and whole(headers)
-            if complete:
+            if self._is_complete(headers):
                 self._pieces = ""
+                return headers
+            return None
+        if complete:
+            self._decode.learn(message, headers)
         return headers if complete else None
+
+    def _is_complete(self, headers: Headers) -> bool:
+        """Whether nothing is missing of a message; a row ends with the ActionID of a question of ours."""
+        return (
+            next(iter(headers), "") in ("Event", "Response")
+            and whole(headers)
+            and not (is_row(headers) and self._question(headers) is None)
+        )
 
     def _question(self, headers: Headers) -> str | None:
         """The ActionID of ours that this answers."""
@@ -390,7 +399,7 @@ class Connection:
             if question is None and answers and name != "OriginateResponse":
                 return
         stamp = headers.get("Timestamp")
-        self._on_event(headers, at if stamp is None else _seconds(stamp, at))
+        self._on_event(headers, at if stamp is None or not _is_stamped(headers) else _seconds(stamp, at))
         if question is not None and question in self._rows:
             self._rows[question] = self._loop.time()
             if name in LAST_ROWS:
@@ -433,6 +442,14 @@ def _refusal(answer: Message) -> AmiError:
     """The error that an answer is; a PBX that stops answers everything so, the login too."""
     message = str(answer.get("Message", ""))
     return LinkDown(_SHUTTING_DOWN) if message == "Asterisk is shutting down" else Refused(message)
+
+
+def _is_stamped(headers: Headers) -> bool:
+    """Whether it is Asterisk that says when this happened: it does so ahead of everything that is about a channel."""
+    return (
+        next(name for name in headers if name == "Timestamp" or name.endswith(("Channel", "id")))
+        == "Timestamp"
+    )
 
 
 def _seconds(stamp: str | list[str], otherwise: float) -> float:

@@ -5,6 +5,7 @@ nobody here reads is matched like the rest, and then left out: making the dict i
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from sys import intern
 from types import MappingProxyType
@@ -40,7 +41,12 @@ READ: Mapping[str, frozenset[str]] = {
 A test finds what is read and not here. Whoever wants events whole, such as a recorder, takes `EVERYTHING`.
 """
 
-TOLD_AGAIN = frozenset({"Newchannel", "NewCallerid", "NewConnectedLine", "BridgeEnter", "Status"})
+_INTERNED_FOR_GOOD = (3, 12) <= sys.version_info < (3, 12, 8)
+"""Whether `sys.intern` never lets go of a text (cpython#113993)."""
+
+_OFTEN = frozenset({"Newchannel", "NewCallerid", "NewConnectedLine", "BridgeEnter", "Status"})
+
+TOLD_AGAIN = frozenset[str]() if _INTERNED_FOR_GOOD else _OFTEN
 """Events whose values are kept for as long as a call lives, and told of several channels: each text is held once."""
 
 EVERYTHING: Mapping[str, frozenset[str]] = MappingProxyType({})

@@ -120,7 +120,11 @@ class Decoder:
 
     def __call__(self, message: str) -> Headers:
         """Decode one message."""
-        return self.known(message) or self.unknown(message)
+        if headers := self.known(message):
+            return headers
+        headers = self.unknown(message)
+        self.learn(message, headers)
+        return headers
 
     def known(self, message: str) -> Headers | None:
         """Decode a message of a form that was seen before, and was whole; None for others."""
@@ -132,15 +136,14 @@ class Decoder:
 
     def unknown(self, message: str) -> Headers:
         """Decode a message line by line."""
-        headers = _headers(message)
+        return _headers(message)
+
+    def learn(self, message: str, headers: Headers) -> None:
+        """Remember the form of a message that is whole, by its first line: an event's, or that of an answer's row."""
         lines = message.count("\r\n") + 1
         names = _names(headers)
-        if len(names) == lines < _LONGEST_FORM and message.startswith(_BEGINNINGS) and whole(headers):
-            self._learn(message, names)
-        return headers
-
-    def _learn(self, message: str, names: list[str]) -> None:
-        """Remember a message's form by its first line: an event's, or a row's that has an ActionID besides."""
+        if not (len(names) == lines < _LONGEST_FORM and message.startswith(_BEGINNINGS) and whole(headers)):
+            return
         if self._learnt >= _MOST_FORMS:
             return
         first = message[: message.find("\r\n")]

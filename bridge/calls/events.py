@@ -57,16 +57,28 @@ caller can add headers behind his number. Where a header repeats, the true one i
 the numbers, and the last of those that stand behind them.
 """
 
+_BEFORE_IN_A_ROW: Mapping[str, frozenset[str]] = {
+    "Status": _BEFORE_THE_NUMBERS - {"ActionID"},
+    "ParkedCall": _BEFORE_THE_NUMBERS - {"ActionID"},
+    "QueueEntry": _BEFORE_THE_NUMBERS - {"ActionID"} | {"Queue", "Position", "Uniqueid"},
+}
+"""The same for rows that end with the ActionID, by the event's name."""
+
 
 def text(headers: Headers, name: str) -> str:
     """A header's value; where it repeats the true one, empty where it is absent or says it is unknown."""
     value: object = headers.get(name, "")
     if type(value) is not str:
         if isinstance(value, list):
-            value = value[0 if name in _BEFORE_THE_NUMBERS else -1] if value else ""
+            value = value[0 if name in _before(headers) else -1] if value else ""
         if not isinstance(value, str):
             return ""  # a recording may hold anything
     return "" if value in _UNKNOWN else value
+
+
+def _before(headers: Headers) -> frozenset[str]:
+    event = headers.get("Event")
+    return _BEFORE_IN_A_ROW.get(event, _BEFORE_THE_NUMBERS) if isinstance(event, str) else _BEFORE_THE_NUMBERS
 
 
 def repeats(headers: Headers, *names: str) -> bool:

@@ -15,6 +15,8 @@ class Gathering:
         self.resync = resync
         self.seen: set[str] = set()
         self.devices: set[str] = set()
+        self.unread: set[str] = set()
+        """The names of channels of whose row nobody could say which is its id."""
         self.bridges: dict[str, tuple[str, str]] = {}
         self.parked: dict[str, Parking] = {}
         self.queued: dict[str, str] = {}

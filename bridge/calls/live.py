@@ -61,7 +61,7 @@ class Live:
             "QueueCallerJoin": Way(self._queuejoin),
             "QueueCallerLeave": Way(self._queueleave),
             "QueueCallerAbandon": Way(self._queueleave),
-            "QueueEntry": Way(self._queuejoin, name=""),
+            "QueueEntry": Way(self._queuejoin),
             "DeviceStateChange": Way(self._devicestate),
         }
 

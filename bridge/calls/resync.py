@@ -8,7 +8,7 @@ a ringing phone in whatever place.
 from collections.abc import Callable, Mapping
 
 from bridge.calls.channels import UP, Channel
-from bridge.calls.events import RESYNC, Headers, number, text, variables
+from bridge.calls.events import RESYNC, Headers, number, repeats, text, variables
 from bridge.calls.floor import Floor
 from bridge.calls.gathering import Gathering
 from bridge.calls.orders import answer_time
@@ -83,12 +83,12 @@ class Resync:
             )
 
     def _status(self, event: Headers, at: float) -> None:
-        uniqueid = text(event, "Uniqueid")
-        if not uniqueid:
-            return
         floor = self._floor
         told = variables(event)
         born = at - max(0, number(event, "Seconds"))
+        uniqueid = self._whose(event)
+        if not uniqueid:
+            return
         channel = self._board.channels.get(uniqueid)
         if channel is not None and _is_anothers(channel, told):
             floor.gone(channel, 0)
@@ -100,8 +100,10 @@ class Resync:
             floor.rename(channel, text(event, "Channel"))
         channel.state = number(event, "ChannelState")
         floor.parties(channel, event)
-        channel.dialled = text(event, "DNID") or channel.dialled
-        self._joins(channel, text(event, "Linkedid"))
+        if not repeats(event, "DNID"):
+            channel.dialled = text(event, "DNID") or channel.dialled
+        if not repeats(event, "Linkedid"):
+            self._joins(channel, text(event, "Linkedid"))
         if channel.state == UP:
             if channel.answered is None:
                 channel.answered = answer_time(told, channel, born)
@@ -114,6 +116,21 @@ class Resync:
         if floor.gathering is not None:
             floor.gathering.seen.add(channel.uniqueid)
         floor.touch(channel)
+
+    def _whose(self, event: Headers) -> str:
+        """The Uniqueid of a row's channel; empty where it cannot be said.
+
+        Somebody's number stands before it and behind it, so that of several ids, its own or its call's, none is plainly
+        the true one: it is the one of a channel that has the row's name, where there is such a channel.
+        """
+        if not repeats(event, "Uniqueid", "Linkedid"):
+            return text(event, "Uniqueid")
+        told, name = event.get("Uniqueid", ""), text(event, "Channel")
+        known = (self._board.channels.get(one) for one in ([told] if isinstance(told, str) else told))
+        channel = next((one for one in known if one is not None and one.is_called(name)), None)
+        if channel is None and self._floor.gathering is not None:
+            self._floor.gathering.unread.add(name)
+        return channel.uniqueid if channel else ""
 
     def _joins(self, channel: Channel, linkedid: str) -> None:
         """Put a channel into the call that Asterisk says it is in."""
@@ -149,7 +166,7 @@ class Resync:
         for device in floor.devices.keys() - gathering.devices if gathering.devices else ():
             del floor.devices[device]
         for channel in list(self._board.channels.values()):
-            if channel.uniqueid not in gathering.seen:
+            if channel.uniqueid not in gathering.seen and channel.name not in gathering.unread:
                 floor.gone(channel, None)
                 continue
             if channel.parking and channel.uniqueid not in gathering.parked:

@@ -4,7 +4,9 @@ Asterisk writes a caller's number as the SIP peer sent it, and so it does with w
 takes anything: line ends included, at most 79 characters (chan_pjsip on 16.28 and 22.10; chan_sip sets no limit to a
 number; names are escaped). A blank line in it ends the event too early, and what follows it may look like another
 event. But what Asterisk tells of a channel begins with more than 79 characters before there is any room for such a
-text, always in the same order; and what it answers has the ActionID of the question, which nobody else knows.
+text, always in the same order; and what it answers has the ActionID of the question, which nobody else knows. Rows in which
+a number stands have it at their very end, so that it ends whatever a caller has made of the rest of a row: no more
+than one ActionID, and nothing of a row's end, is in an answer in which nobody's number stands.
 """
 
 from collections.abc import Mapping
@@ -57,6 +59,9 @@ _ROWS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The answers in which somebody's number stands."""
 
+_ROW_ENDS = frozenset({"Seconds", "Priority", "ParkingDuration"})
+"""What stands behind all numbers in a row of Status, of QueueEntry and of ParkedCall."""
+
 _ANYWHERE = frozenset({
     "Event", "Privilege", "Timestamp", "SequenceNumber", "File", "Line", "Func", "SystemName", "BridgeVideoSourceMode",
 })  # fmt: skip
@@ -66,17 +71,28 @@ _ANYWHERE = frozenset({
 def whole(event: Headers) -> bool:
     """Whether nothing is missing of an event that counts. Others are passed by."""
     name = event.get("Event")
-    if not isinstance(name, str):
-        return True
+    if not isinstance(name, str) or next(iter(event)) == "Response":
+        return "ActionID" not in event or _answers(event)
     if name in ANSWERS:
-        return "ActionID" in event
+        return "ActionID" in event if name in _ROWS else _answers(event)
     shape = SHAPES.get(name)
     if shape is None:
         return True
     if "Privilege" not in event:  # the rows of an answer that are named like an event
-        return name in ("ParkedCall", "DeviceStateChange") and "ActionID" in event
+        return _answers(event) if name == "DeviceStateChange" else is_row(event) and "ActionID" in event
     shape = _without_caller(name, shape, event)
     return _begins(shape, event) and all(header in event for header in shape)
+
+
+def is_row(event: Headers) -> bool:
+    """Whether this is a list's row in which somebody's number stands."""
+    name = event.get("Event")
+    return name in ("Status", "QueueEntry") or (name == "ParkedCall" and "Privilege" not in event)
+
+
+def _answers(event: Headers) -> bool:
+    """Whether this may be an answer in which nobody's number stands, rather than the rest of a row."""
+    return isinstance(event.get("ActionID"), str) and _ROW_ENDS.isdisjoint(event)
 
 
 def begins(event: Headers) -> bool:
