@@ -6,6 +6,7 @@ from typing import Any
 
 from lab import Bridge, Lab, PhoneCall, until
 from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, ROUNDS, SUPPORT, VIA_LOCAL_N
+from lab.sip import SipUser
 
 CALLER, CALLED, TAKER, THIRD = "0003*100", "0003*210", "0003*024", "0003*211"
 OUTSIDE = "outside"
@@ -179,6 +180,36 @@ async def transfer_rings(lab: Lab, bridge: Bridge) -> Scene:
     return Scene("transfer rings", "rings", THIRD, call["id"], _view(call, THIRD), CALLER, THIRD, ring=ring)
 
 
+async def transferred_after_asking(lab: Lab, bridge: Bridge) -> Scene:
+    """210 has asked 211 by *2, and left the caller there; the Local pair of it has gone."""
+    await _talks(lab, bridge)
+    mark = len(lab.ami.events)
+    await lab[CALLED].dtmf("*2")
+    await lab.ami.wait_for(lambda event: event["Event"] == "MusicOnHoldStart", since=mark)
+    await lab[CALLED].dtmf(THIRD)
+    await lab[THIRD].accept(await lab[THIRD].wait_for_ring())
+    await lab[CALLED].hangup()
+    return await _at_third(lab, bridge, "transferred after asking")
+
+
+async def transferred_by_the_phone(lab: Lab, bridge: Bridge) -> Scene:
+    """103 has made one call of its two with 100 and 211 by itself: REFER with Replaces."""
+    async with SipUser(lab.asterisk) as phone:
+        await lab[CALLER].dial(phone.extension)
+        first = await phone.wait_call()
+        lab[THIRD].on_ring("accept")
+        second = await phone.call(THIRD)
+        lab[THIRD].on_ring("")
+
+        async def consulting() -> bool:
+            return {phone.extension, THIRD} in await lab.groups()
+
+        # Before, Asterisk puts the caller in the place of 103's second leg, and tells nobody (22.10).
+        await until(consulting, "103 and 211 are together", timeout=20)
+        await phone.refer(first, second)
+        return await _at_third(lab, bridge, "transferred by the phone")
+
+
 async def taken_over(lab: Lab, bridge: Bridge) -> Scene:
     """211 has picked the caller up, and they talk."""
     call = await _talks(lab, bridge)
@@ -191,7 +222,11 @@ async def taken_over(lab: Lab, bridge: Bridge) -> Scene:
 
 async def _at_third(lab: Lab, bridge: Bridge, state: str) -> Scene:
     await lab.wait_together(CALLER, THIRD)
-    await lab[CALLED].wait_closed()
+
+    async def alone() -> bool:
+        return {row.extension for row in await lab.strangers()} == {CALLER, THIRD}
+
+    await until(alone, "nobody else has anything of the call", timeout=20)
     call = await _listed(bridge, THIRD, "5", views=2)
     return Scene(state, "talks", THIRD, call["id"], _view(call, THIRD), CALLER, THIRD)
 
@@ -286,6 +321,8 @@ STATES: tuple[State, ...] = (
     held_by_both,
     transfer_rings,
     transferred,
+    transferred_after_asking,
+    transferred_by_the_phone,
     taken_over,
     parked,
     parked_by_transfer,
