@@ -31,7 +31,7 @@ _QUESTIONS = (
     "Action: QueueStatus",
     "Action: DeviceStateList",
     f"Action: Status\r\nVariables: {','.join(STATUS_VARIABLES)}\r\nAllVariables: false",
-    "Action: Getvar\r\nVariable: DIALPLAN_EXISTS(uapi-pickup,pickup,direct)",
+    "Action: Getvar\r\nVariable: DIALPLAN_EXISTS(uapi-pickup,pickup,1)",
 )
 _LISTS = range(1, 6)
 

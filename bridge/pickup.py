@@ -559,7 +559,7 @@ class Pickups:
         try:
             await self._pbx.originate(originate)
         except Refused as error:
-            if "does not exist" in error.message or "Invalid priority" in error.message:
+            if "does not exist" in error.message:
                 raise PbxUnavailable(self._missing_context()) from error
             raise PbxUnavailable(f"Asterisk refused to ring {phone}: {error}") from error
         except AmiError as error:
@@ -641,7 +641,6 @@ class Pickups:
                 endpoint=endpoint,
                 pickup=planned.pickup,
                 context=self._context,
-                label="direct" if planned.direct and exports else planned.mode.value,
                 timeout_ms=max(1, round(request.ring * 1000)),
                 caller=caller,
                 # Each that is set makes Asterisk tell of it, and the phone ring so much later.
@@ -652,8 +651,8 @@ class Pickups:
 
     def _missing_context(self) -> str:
         return (
-            f"the dialplan context {self._context} is not loaded: #include asterisk-conf/extensions.d/uapi.conf of "
-            "this version in extensions.conf, then core reload"
+            f"the dialplan context {self._context} is not loaded: #include asterisk-conf/extensions.d/uapi.conf in "
+            "extensions.conf, then core reload"
         )
 
     async def _check_exists(self, extension: Extension, endpoint: str) -> None:

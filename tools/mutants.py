@@ -45,13 +45,6 @@ MUTANTS = (
     Mutant(
         "dialplan-guard-of-a-talk",
         "asterisk-conf/extensions.d/uapi.conf",
-        'Bridge(${IF($["${IMPORT(${UAPI_SOURCE},BRIDGEPEER)} ${IMPORT(${UAPI_TARGET},CHANNEL(after_bridge_goto))}" = "${UAPI_LEG} ${CONTEXT},gone,1"]?${UAPI_SOURCE}:none/)},x)',
-        "Bridge(${UAPI_SOURCE},x)",
-        ("tests/real/test_guards.py::test_who_talks_to_somebody_else_by_now_stays_with_him",),
-    ),
-    Mutant(
-        "dialplan-guard-of-the-longer-way",
-        "asterisk-conf/extensions.d/uapi.conf",
         'GotoIf($["${CHANNEL_EXISTS(${UAPI_TARGET})} ${IMPORT(${UAPI_SOURCE},BRIDGEPEER)}" = "1 ${UAPI_LEG}" & "${UAPI_LEG}" != ""]?tell${UAPI_EXPORT})',
         "Goto(tell${UAPI_EXPORT})",
         ("tests/real/test_guards.py::test_who_talks_to_somebody_else_by_now_stays_with_him",),

@@ -19,8 +19,7 @@ LONGEST_LINE = 1000
 """Bytes. Asterisk 16 and 22 refuse a line of 1,023 with an error that does not even carry the ActionID."""
 
 PICKUP_EXTENSION = "pickup"
-LABELS = ("direct", "ringing", "talking", "waiting")
-"""Where a pickup leg enters the dialplan context: its extension, and the labels there; an older file has not all."""
+"""Where a pickup leg enters the dialplan context, at priority 1."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = re.compile(r"[A-Za-z]{1,32}")
@@ -101,7 +100,6 @@ class Originate:
         endpoint: whom to ring.
         pickup: the ChannelId of the channel that Asterisk makes: the lock of the call.
         context: the dialplan context.
-        label: where in it: a label of the dialplan's extension ``pickup``.
         timeout_ms: how long to ring, 1 to 3,600,000 ms (Asterisk wraps at 2^32: 4294967297 ends at once).
         caller: what the phone shows.
         variables: channel variables of the new channel. A value must not contain ``,``, ``"`` or a backslash,
@@ -116,7 +114,6 @@ class Originate:
     endpoint: Endpoint
     pickup: PickupId
     context: str
-    label: str
     timeout_ms: int
     caller: CallerId
     variables: Mapping[str, str]
@@ -132,8 +129,6 @@ class Originate:
             if not isinstance(value, kind):
                 raise ValueError(f"{what} must be of type {kind.__name__}")  # noqa: TRY004 -- one error for all wrong values
         context_name(self.context)
-        if self.label not in LABELS:
-            raise ValueError(f"label must be one of {', '.join(LABELS)}")
         if type(self.timeout_ms) is not int or not 1 <= self.timeout_ms <= 3_600_000:
             raise ValueError("timeout_ms must be a whole number from 1 to 3600000")
         for name, text in self.variables.items():
@@ -149,7 +144,7 @@ class Originate:
             ("ChannelId", self.pickup),
             ("Context", self.context),
             ("Exten", PICKUP_EXTENSION),
-            ("Priority", self.label),
+            ("Priority", "1"),
             ("Timeout", str(self.timeout_ms)),
             ("CallerID", str(self.caller)),
             ("Async", "true"),
@@ -183,7 +178,7 @@ def getvar(variable: str, channel: Uniqueid | None = None) -> Request:
 
 def context_exists(context: str) -> Request:
     """Ask whether the dialplan context with the pickup's extension is loaded: 1 or 0."""
-    return getvar(f"DIALPLAN_EXISTS({context_name(context)},{PICKUP_EXTENSION},{LABELS[0]})")
+    return getvar(f"DIALPLAN_EXISTS({context_name(context)},{PICKUP_EXTENSION},1)")
 
 
 def status(*, cdr: bool, channel: Uniqueid | None = None) -> Request:

@@ -141,8 +141,6 @@ class Plan:
     target: Uniqueid
     target_channel: ChannelName
     mode: Mode
-    direct: bool
-    """Whether the two are in one bridge, with nobody between them, and have ids that the dialplan's IF() does not split."""
     queue: bool
     ring: Uniqueid | None
     """A phone that rings for a source which waits: that ring is taken with it."""

@@ -45,7 +45,6 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             target=Uniqueid.parse(target.uniqueid),
             target_channel=ChannelName.parse(target.name),
             mode=mode,
-            direct=source.partner is target and ":" not in f"{source.uniqueid}{target.uniqueid}",
             queue=mode is Mode.RINGING and bool(source.queue),
             ring=ring_for(picture, call, target) if mode is Mode.WAITING else None,
         )

@@ -29,7 +29,6 @@ def originate(**changes: Any) -> Originate:
         "endpoint": Endpoint.parse("PJSIP/0003*024"),
         "pickup": PICKUP,
         "context": "uapi-pickup",
-        "label": "ringing",
         "timeout_ms": 25_000,
         "caller": CallerId.parse("John Doe <42420042>"),
         "variables": {"UAPI_VIEW": "01"},

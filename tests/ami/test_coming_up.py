@@ -153,7 +153,7 @@ async def test_context_missing_is_state_not_failure(fake: FakeAsterisk) -> None:
         fake.answers["Getvar"] = FakeAsterisk().answers["Getvar"]
         assert await it.link.check_context()
     assert [state.context_loaded for state in it.states if state.up] == [False, True]
-    assert fake.of("Getvar")[0]["Variable"] == ["DIALPLAN_EXISTS(uapi-pickup,pickup,direct)"]
+    assert fake.of("Getvar")[0]["Variable"] == ["DIALPLAN_EXISTS(uapi-pickup,pickup,1)"]
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def _check_originate(action: dict[str, list[str]], body: dict[str, Any]) -> None
         "Channel": [f"PJSIP/{phone}"],
         "Context": ["uapi-pickup"],
         "Exten": ["pickup"],
-        "Priority": ["waiting"],
+        "Priority": ["1"],
         "Timeout": [str(timeout)],
         "CallerID": [_caller(body, phone)],
         "Async": ["true"],

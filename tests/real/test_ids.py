@@ -177,7 +177,7 @@ async def test_a_target_that_lives_on_beside_its_successor(
 
 
 async def test_an_asterisk_whose_export_is_not_loaded(new_lab: NewLab, new_bridge: NewBridge) -> None:
-    """By its version it has EXPORT(): the short way ends before Bridge(), and the longer one waits for the bridge's word."""
+    """By its version it has EXPORT(): its dialplan sees that the old leg was not told, and waits for the bridge's word."""
     lab = await new_lab(phones=("0003*100", "0003*210", "0003*024"))
     await lab.asterisk.cli("module unload func_export.so")
     bridge = await new_bridge(lab.asterisk.ami)
