@@ -17,13 +17,19 @@ from cacofonisk.reporters import BaseReporter
 from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
 
+from bench import serving
 from bench.measure import Cpu, Measured, in_turns
+from bench.serving import FREE
 from bench.stream import BANNER, Traffic, events_of_a_call, live, stream
 from bridge.ami import READ
 from bridge.ami.connection import Connection, Timing
 from bridge.app import Bridge, RunningPbx, create_app
 from bridge.calls import Headers
-from bridge.settings import load
+from bridge.directory import Directory
+from bridge.grammar import Extension
+from bridge.settings import Settings, load
+from bridge.uapi.addresses import Address
+from bridge.uapi.feed import Audience
 
 CHUNK = 1 << 16
 """Bytes that asyncio hands on at a time, when there are as many."""
@@ -50,9 +56,13 @@ class Nowhere(asyncio.Transport):
 
 
 class Ours:
-    """The service without a PBX: a connection that is given bytes by hand."""
+    """The service without a PBX: a connection that is given bytes by hand.
 
-    def __init__(self) -> None:
+    Args:
+        settings: Its configuration; an empty one where None.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
         quiet()
         takes: list[Callable[[Headers, float], None]] = []
 
@@ -60,7 +70,7 @@ class Ours:
             takes.append(take_event)
             return cast("RunningPbx", None)
 
-        self.bridge: Bridge = create_app(load(None, {}), make_link=make_link)
+        self.bridge: Bridge = create_app(settings or load(None, {}), make_link=make_link)
         self.connection = Connection(takes[0], _no_time, Timing(), read=READ)
         self.wire = self.connection._wire  # noqa: SLF001 -- the door that a socket has
         self.wire.connection_made(Nowhere())
@@ -175,6 +185,11 @@ async def _beside_stock(rounds: int, *, filtered: bool, calls: int) -> Measured:
     async def stock() -> float:
         return await by_stock(data) / events * 1e6
 
+    few = stream(Traffic(300), filtered=filtered)
+    heard = {
+        who: statistics.median([await _listened_to(few, at) / 300 * 1e6 for _ in range(rounds)])
+        for who, at in (("nobody", ()), ("one at a phone without calls", (FREE,)), ("one to all", (None,)))
+    }
     measured = await in_turns(rounds, "µs/event", ours, stock)
     asked = [await by_ours(data, asked=True) / events * 1e6 for _ in range(rounds)]
     measured.notes = {
@@ -182,12 +197,31 @@ async def _beside_stock(rounds: int, *, filtered: bool, calls: int) -> Measured:
         "events a call": events // calls,
         "bytes": len(data),
         "ours where all live calls are asked for after each read": round(statistics.median(asked), 2),
+        **{
+            f"µs a call where four events come at a time and {who} listens": round(us)
+            for who, us in heard.items()
+        },
         "one event each 2 ms, ours": round(await _apart(Ours().wire.data_received, data), 1),
         "one event each 2 ms, stock panoramisk": round(
             await _apart(Stock(nothing).protocol.data_received, data), 1
         ),
     }
     return measured
+
+
+async def _listened_to(data: bytes, at: Iterable[str | None]) -> float:
+    """Seconds of processor time where some listen, at phones or to all, and each four events are told of at once."""
+    configured = serving.settings()
+    ours, owner = Ours(configured), Directory(configured).users["3"]
+    feed = ours.bridge.feed
+    for number in at:
+        feed.join(Audience(Address(owner, owner, Extension(number) if number else None), "https://pbx"), None)
+    blocks = data.split(b"\r\n\r\n")[:-1]
+    with Cpu() as cpu:
+        for first in range(0, len(blocks), 4):
+            await ours.read(b"".join(block + b"\r\n\r\n" for block in blocks[first : first + 4]))
+            feed._look()  # noqa: SLF001 -- what the loop does at most 20 ms later
+    return cpu.seconds
 
 
 async def _apart(take: Callable[[bytes], None], data: bytes, events: int = 2000) -> float:
