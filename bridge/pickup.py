@@ -373,9 +373,9 @@ class Pickups:
             )
             if pickup.status is PickupStatus.RINGING and not self._pbx.state.up:
                 self._check_up(draining=True)
-        if pickup.status is PickupStatus.CONFLICT and pickup.up:
+        if pickup.status is PickupStatus.CONFLICT and pickup.up and pickup.order:
             # It had answered as the caller hung up, whose own Hangup is told last.
-            source = pickup.order.source if pickup.order else ""
+            source = pickup.order.source
             if await self._until(lambda: source not in self._picture.board.channels, BURST):
                 pickup.status = PickupStatus.CANCELLED
         return self._result(request, pickup, replayed=replayed)

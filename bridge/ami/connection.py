@@ -27,7 +27,7 @@ from bridge.ami.actions import Request
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.forms import EVERYTHING
 from bridge.ami.protocol import QUIET, Decoder, Wire
-from bridge.calls import ANSWERS, WANTED, Headers, begins, is_row, whole
+from bridge.calls import ANSWERS, WANTED, Headers, answers, begins, is_row, whole
 
 log = structlog.get_logger()
 
@@ -343,7 +343,8 @@ class Connection:
             name = headers.get("Event")
             # An answer may repeat somebody's text, and that may hold a line that looks like an event's.
             if next(iter(headers)) == "Response":
-                self._wire.handle_message(_message(headers))
+                if self._question(headers) is not None:
+                    self._wire.handle_message(_message(headers))
             elif name == "Shutdown":
                 self._shutdown = self._loop.time()
             else:
@@ -363,7 +364,7 @@ class Connection:
         complete = self._is_complete(headers)
         if begins(headers):
             self._pieces = "" if complete else message
-        elif self._pieces and (is_row(headers) or self._question(headers) is None or not complete):
+        elif self._pieces and not (complete and answers(headers) and self._question(headers) is not None):
             self._pieces += f"\r\n{message}"
             if len(self._pieces) > _LONGEST_PIECES:
                 self._pieces = ""
@@ -433,7 +434,7 @@ def _message(headers: Headers) -> Message:
         {
             name: value if isinstance(value, str) else value[-1]
             for name, value in headers.items()
-            if not (answer and name == "Event")
+            if not (answer and name.lower() == "event")
         }
     )
 

@@ -17,7 +17,7 @@ from bridge.calls.model import (
 from bridge.calls.outlook import Outlook, another_ring, left_behind, outlook
 from bridge.calls.picture import Picture
 from bridge.calls.plan import plan
-from bridge.calls.whole import begins, is_row, whole
+from bridge.calls.whole import answers, begins, is_row, whole
 
 __all__ = [
     "ANSWERS",
@@ -41,6 +41,7 @@ __all__ = [
     "Picture",
     "Plan",
     "another_ring",
+    "answers",
     "begins",
     "is_row",
     "left_behind",

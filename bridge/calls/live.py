@@ -267,7 +267,7 @@ class Live:
         floor, device, state = self._floor, text(event, "Device"), text(event, "State")
         if state == "INVALID":
             # Only an answer takes a phone away: an event as short as this could be a caller's number (see `whole`).
-            if text(event, "ActionID").startswith(RESYNC):
+            if text(event, "ActionID").startswith(RESYNC) and "Privilege" not in event:
                 floor.devices.pop(device, None)
         elif not device.startswith(NOT_LEGS):  # a Local channel's device is named after whatever was dialled
             floor.devices[device] = state

@@ -44,7 +44,7 @@ class Picture:
             The pickups that it may concern; ended ones among them for the last time.
         """
         name = text(event, "Event")
-        if name in ANSWERS:
+        if name in ANSWERS and name != "OriginateResponse":  # which answers no question of a resync
             self._resync.gather(text(event, "ActionID"))
         if self._floor.gathering is not None and self._resync.waits(name, event, at):
             return ()

@@ -126,6 +126,8 @@ class Resync:
         if not repeats(event, "Uniqueid", "Linkedid"):
             return text(event, "Uniqueid")
         told, name = event.get("Uniqueid", ""), text(event, "Channel")
+        if not name:
+            return ""
         known = (self._board.channels.get(one) for one in ([told] if isinstance(told, str) else told))
         channel = next((one for one in known if one is not None and one.is_called(name)), None)
         if channel is None and self._floor.gathering is not None:

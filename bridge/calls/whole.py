@@ -72,14 +72,14 @@ def whole(event: Headers) -> bool:
     """Whether nothing is missing of an event that counts. Others are passed by."""
     name = event.get("Event")
     if not isinstance(name, str) or next(iter(event)) == "Response":
-        return "ActionID" not in event or _answers(event)
+        return "ActionID" not in event or answers(event)
     if name in ANSWERS:
-        return "ActionID" in event if name in _ROWS else _answers(event)
+        return "ActionID" in event if name in _ROWS else answers(event)
     shape = SHAPES.get(name)
     if shape is None:
         return True
     if "Privilege" not in event:  # the rows of an answer that are named like an event
-        return _answers(event) if name == "DeviceStateChange" else is_row(event) and "ActionID" in event
+        return answers(event) if name == "DeviceStateChange" else is_row(event) and "ActionID" in event
     shape = _without_caller(name, shape, event)
     return _begins(shape, event) and all(header in event for header in shape)
 
@@ -90,8 +90,8 @@ def is_row(event: Headers) -> bool:
     return name in ("Status", "QueueEntry") or (name == "ParkedCall" and "Privilege" not in event)
 
 
-def _answers(event: Headers) -> bool:
-    """Whether this may be an answer in which nobody's number stands, rather than the rest of a row."""
+def answers(event: Headers) -> bool:
+    """Whether this may be an answer in which nobody's number stands: it has one ActionID, and nothing of a row's end."""
     return isinstance(event.get("ActionID"), str) and _ROW_ENDS.isdisjoint(event)
 
 
@@ -100,6 +100,8 @@ def begins(event: Headers) -> bool:
     name = event.get("Event")
     if not isinstance(name, str) or next(iter(event)) != "Event":
         return False
+    if name == "Status" and "Privilege" not in event:
+        return False  # without it the beginning is short enough for a caller's text
     shape = SHAPES.get(name) if "Privilege" in event else None
     shape = shape or _ROWS.get(name)
     return shape is not None and _begins(_without_caller(name, shape, event), event)

@@ -252,8 +252,10 @@ class PhoneCalls:
             if "action" not in data:
                 raise ApiError("request_invalid", "The request body has no action.")
             address = self._address(request, app)
-            await self._service.pickups.know(self._call(request, address)[0].id)
             call, extension = self._call(request, address)
+            if not self._has(call, str(data.get("phoneCallViewId"))):
+                await self._service.pickups.know(call.id)  # one of them may have taken it over
+                call, extension = self._call(request, address)
             order = self._order(address, call, *_read_action(data))
             leg = call.leg(order.view)
             allowed = self._check_rights(app, call, leg, order)
@@ -301,6 +303,10 @@ class PhoneCalls:
             raise ApiError("pc_phonecall_invalid")
         return match
 
+    def _has(self, call: Call, view: str) -> bool:
+        """Whether a call has a view, or one of its pickups is about to."""
+        return bool(call.leg(view) or self._service.calls.passing(call.id, view))
+
     def _order(
         self, address: Address, call: Call, action: PhoneCallAction, errors: frozenset[str]
     ) -> PickupRequest:
@@ -312,7 +318,7 @@ class PhoneCalls:
                 raise ApiError(code)
             if name == "sendCallTo":
                 send_call_to = self._phone(address, action.send_call_to)
-        if send_call_to is None or not (call.leg(view) or self._service.calls.passing(call.id, view)):
+        if send_call_to is None or not self._has(call, view):
             raise ApiError("pc_phonecallview_invalid")
         return PickupRequest(
             call=call.id,

@@ -28,6 +28,11 @@ NUMBERS = {
     "a list's end, and a beginning of an id": "7\r\n\r\nEvent: StatusComplete\r\nActionID: resync-",
     "an error": "7\r\n\r\nResponse: Error",
     "an error with a name": "7\r\n\r\nResponse: Error\r\nEvent: Status",
+    "an answer with an event in small letters": "7\r\n\r\nResponse: a\r\nevent: Shutdown",
+    "a PBX's end": "7\r\n\r\nEvent: Shutdown",
+    "an Originate's answer": "7\r\n\r\nEvent: OriginateResponse\r\nActionID: resync",
+    "a row's beginning": "\r\n\r\nEvent: Status\r\nChannel:\r\nChannelState:\r\nChannelStateDesc:\r\nCallerIDNum:",
+    "no such phone": "7\r\n\r\nEvent: DeviceStateChange\r\nPrivilege:\r\nDevice: SIP/100\r\nState: INVALID",
     "a blank line": "7\r\n\r\n",
     "a resync's id": "7\r\nActionID: resync-",
     "a resync's id, and a blank line": "7\r\nActionID: resync-1\r\n\r\n",
@@ -174,3 +179,36 @@ async def test_a_time_in_a_number_dates_nothing(fake: FakeAsterisk) -> None:
         fake.say(event("Newstate", Privilege="call,all", Timestamp="1795473912.5", **some))
         await it.until(lambda: len(it.events) == told + 3)
     assert it.times[told] < 9e10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\r\n\r\nResponse: a\r\nevent: Shutdown",
+        "\r\n\r\nEvent: OriginateResponse\r\nActionID: resync",
+        "1\r\nPriority:\r\nUniqueid:\r\nLinkedid:\r\n\r\nResponse: a\r\nevent: Shutdown",
+    ],
+)
+async def test_what_comes_behind_a_whole_event(fake: FakeAsterisk, text: str) -> None:
+    """It was dialled, where the dialplan takes anything, and stands last, or as if: neither the link nor the picture minds."""
+    assert len(text) <= LONGEST_TEXT
+    _lists(fake, "7", "calls", first=True)
+    picture = Picture(Endpoints.default(), {})
+    async with linked(fake) as it:
+        it.on_event = _into(picture)
+        await it.until_up()
+        told = len(it.events)
+        caller = {"Channel": "PJSIP/trunk-00000009", "Uniqueid": CALLER, "Linkedid": CALLER}
+        dial = {f"Dest{name}": value for name, value in caller.items()}
+        fake.say(
+            event("DialBegin", **caller, **dial, DialString=f"trunk/{text}")
+            + event("Newstate", **caller, Exten=text)
+        )
+        fake.say(
+            b"Event: DialState\r\nDialString: x" + text.encode() + b"\r\n\r\n" + event("Hangup", **caller)
+        )
+        await it.until(lambda: "Hangup" in it.names()[told:])
+        assert await it.link.check_context()
+        assert it.link.state.boot == 1
+        assert picture._floor.gathering is None
+    assert {leg.uniqueid for call in picture.calls() for leg in call.legs} >= {ONE, OTHER}
