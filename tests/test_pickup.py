@@ -3,7 +3,8 @@
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -71,6 +72,19 @@ async def rung(floor: Floor) -> Bridge:
     await bridge.picks_up()
     await floor.settles()
     return bridge
+
+
+@asynccontextmanager
+async def away(floor: Floor) -> AsyncIterator[None]:
+    """The bridge's link is down, and it hears nothing of what happens; then a resync tells it."""
+    (bridge,) = floor.bridges
+    floor.bridges = []
+    bridge.link(up=False)
+    yield
+    floor.bridges = [bridge]
+    bridge.resyncs()
+    await floor.settles()
+    bridge.link(up=True)
 
 
 async def until(ready: Callable[[], object]) -> None:
@@ -1147,13 +1161,8 @@ async def test_a_leg_that_has_ended_unheard_is_not_the_next_one() -> None:
     (bridge,) = floor.bridges
     await bridge.picks_up()
     await floor.settles()
-    floor.bridges = []
-    bridge.link(up=False)
-    floor.story.fails("0003*024", 19)
-    floor.bridges = [bridge]
-    bridge.resyncs()
-    await floor.settles()
-    bridge.link(up=True)
+    async with away(floor):
+        floor.story.fails("0003*024", 19)
 
     assert told(await bridge.picks_up()) == "ringing"
     assert told(await bridge.picks_up()) == "ringing again"
@@ -1169,14 +1178,9 @@ async def test_a_neighbours_leg_of_the_same_id_made_while_the_link_was_down() ->
     (bridge,) = floor.bridges
     await bridge.picks_up()
     await floor.settles()
-    floor.bridges = []
-    bridge.link(up=False)
-    floor.story.fails("0003*024", 19)
-    floor.story.picks_ringing("0003*026", "0003*210", by="neighbour")
-    floor.bridges = [bridge]
-    bridge.resyncs()
-    await floor.settles()
-    bridge.link(up=True)
+    async with away(floor):
+        floor.story.fails("0003*024", 19)
+        floor.story.picks_ringing("0003*026", "0003*210", by="neighbour")
 
     with pytest.raises(Conflict, match="another pickup of this call is under way"):
         await bridge.picks_up()

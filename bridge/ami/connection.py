@@ -27,7 +27,7 @@ from bridge.ami.actions import Request
 from bridge.ami.errors import AmiError, LinkDown, NoAnswer, Refused
 from bridge.ami.forms import EVERYTHING
 from bridge.ami.protocol import QUIET, Decoder, Wire
-from bridge.calls import ANSWERS, WANTED, Headers, answers, begins, is_row, whole
+from bridge.calls import LISTED, LIVE, WANTED, Headers, answers, begins, is_row, whole
 
 log = structlog.get_logger()
 
@@ -396,8 +396,7 @@ class Connection:
         question = None
         if "ActionID" in headers:
             question = self._question(headers)
-            answers = name in ANSWERS or (name in WANTED and "Privilege" not in headers)
-            if question is None and answers and name != "OriginateResponse":
+            if question is None and (name in LISTED or (name in LIVE and "Privilege" not in headers)):
                 return
         stamp = headers.get("Timestamp")
         self._on_event(headers, at if stamp is None or not _is_stamped(headers) else _seconds(stamp, at))

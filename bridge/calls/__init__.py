@@ -1,7 +1,7 @@
 """The picture of live calls, made of nothing but AMI events. Pure: no I/O, no clock of its own."""
 
 from bridge.calls.channels import Pickup
-from bridge.calls.events import ANSWERS, CDR_VARIABLES, LIVE, RESYNC, STATUS_VARIABLES, WANTED, Headers, text
+from bridge.calls.events import CDR_VARIABLES, LISTED, LIVE, RESYNC, STATUS_VARIABLES, WANTED, Headers, text
 from bridge.calls.model import (
     Call,
     Change,
@@ -20,8 +20,8 @@ from bridge.calls.plan import plan
 from bridge.calls.whole import answers, begins, is_row, whole
 
 __all__ = [
-    "ANSWERS",
     "CDR_VARIABLES",
+    "LISTED",
     "LIVE",
     "RESYNC",
     "STATUS_VARIABLES",

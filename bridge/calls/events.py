@@ -16,10 +16,13 @@ LIVE = frozenset({
 })  # fmt: skip
 """What a running PBX announces."""
 
-ANSWERS = frozenset({
+LISTED = frozenset({
     "Status", "StatusComplete", "BridgeListItem", "BridgeListComplete", "ParkedCallsComplete",
-    "QueueEntry", "QueueStatusComplete", "DeviceStateListComplete", "OriginateResponse",
+    "QueueEntry", "QueueStatusComplete", "DeviceStateListComplete",
 })  # fmt: skip
+"""What comes in answer to a question alone."""
+
+ANSWERS = LISTED | {"OriginateResponse"}
 """What comes in answer to a question or an Originate."""
 
 WANTED = LIVE | ANSWERS

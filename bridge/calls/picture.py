@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from bridge.calls.channels import Board, Channel, Pickup
-from bridge.calls.events import ANSWERS, Headers, text
+from bridge.calls.events import LISTED, Headers, text
 from bridge.calls.floor import Floor
 from bridge.calls.inorder import InOrder
 from bridge.calls.live import Live
@@ -44,7 +44,7 @@ class Picture:
             The pickups that it may concern; ended ones among them for the last time.
         """
         name = text(event, "Event")
-        if name in ANSWERS and name != "OriginateResponse":  # which answers no question of a resync
+        if name in LISTED:
             self._resync.gather(text(event, "ActionID"))
         if self._floor.gathering is not None and self._resync.waits(name, event, at):
             return ()

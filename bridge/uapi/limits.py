@@ -36,12 +36,10 @@ class Buckets:
 
     def take(self, key: str) -> bool:
         """Take one out of a bucket; False where there is none."""
-        now = self._clock()
-        level, at = self._levels.get(key, (self._size, 0.0))
-        level = min(self._size, level + (now - at) * self._rate)
+        level = self.level(key)
         if level < 1:
             return False
-        self._levels[key] = (level - 1, now)
+        self._levels[key] = (level - 1, self._clock())
         self._levels.move_to_end(key)
         if len(self._levels) > _MOST_KEYS:
             self._levels.popitem(last=False)
