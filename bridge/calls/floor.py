@@ -151,10 +151,14 @@ class Floor:
     def holds(self, channel: Channel, at: float) -> None:
         """A phone has put on hold whom it talks with."""
         partner, held = channel.partner, self.board.talks_with(channel)
+        if partner is not None:
+            partner.put_on_hold = True  # as a row that was older could deny at the end of its list
         channel.hold = Hold(at, partner.uniqueid if partner else "", held.uniqueid if held else "")
         self.touch_with_partner(channel)
 
     def releases(self, channel: Channel) -> None:
         """A phone has nobody on hold any more."""
         channel.hold = None
+        if channel.partner is not None:
+            channel.partner.put_on_hold = False
         self.touch_with_partner(channel)

@@ -196,3 +196,13 @@ def test_an_unhold_without_a_hold() -> None:
     story = talking()
     story.unhold(story.chan("0003*210"))
     assert held(story) == [("00", False, False), ("01", False, False)]
+
+
+def test_an_event_is_newer_than_the_row_before_it() -> None:
+    """A list that is under way had told of the hold, or of none, before it ended, or began: its end changes nothing."""
+    story = talking()
+    held_one = story.live.board.channels[story.chan("0003*100").uniqueid]
+    story.holds("0003*210")
+    assert held_one.put_on_hold
+    story.resumes("0003*210")
+    assert not held_one.put_on_hold
