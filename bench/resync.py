@@ -28,7 +28,7 @@ _QUESTIONS = (
     "Action: CoreSettings",
     "Action: BridgeList",
     "Action: ParkedCalls",
-    "Action: QueueStatus",
+    "Action: QueueStatus\r\nMember: -",
     "Action: DeviceStateList",
     f"Action: Status\r\nVariables: {','.join(STATUS_VARIABLES)}\r\nAllVariables: false",
     "Action: Getvar\r\nVariable: DIALPLAN_EXISTS(uapi-pickup,pickup,1)",

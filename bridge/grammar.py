@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 _EXTENSION = re.compile(r"[0-9*]{1,32}")
@@ -178,11 +179,26 @@ class CallerId:
         return f"{self.name} <{self.number}>" if self.name else f"<{self.number}>"
 
 
+def printable(text: str, longest: int) -> str:
+    """What may be shown of a text that comes from outside, a name or a number.
+
+    Only what can be printed, at a length that somebody could read; and neither angle bracket, which would end the name
+    or begin another number.
+    """
+    chars = (
+        " " if unicodedata.category(char)[0] == "Z" else char
+        for char in text[: 4 * longest]
+        if unicodedata.category(char)[0] != "C" and char not in "<>"
+    )
+    return " ".join("".join(chars).split())[:longest].strip()
+
+
 def octets(text: str) -> bytes:
     """A text to take a digest of, whatever is in it: a recording may hold halves of surrogate pairs."""
     return text.encode(errors="surrogatepass")
 
 
+@lru_cache(maxsize=4096)  # asked several times of each channel of a call that is shown
 def epoch_and_sequence(uniqueid: str) -> tuple[int, int] | None:
     """Read ``[<systemname>-]<epoch>.<sequence>`` from the right; None for an assigned id.
 

@@ -106,6 +106,8 @@ class PickupRequest:
         allowed: Whether the one who asks may take that view now. A view that was taken over may have gone to a phone
             that is not theirs; they are told again what became of their pickup, and no more.
         unpark: Whether it is for a parked view alone.
+        before_ring: Called with the call and the leg, as they are, just before the phone is rung for this request; what
+            it raises ends the request. What was checked before may have changed while another's pickup was waited for.
     """
 
     call: CallId
@@ -116,6 +118,7 @@ class PickupRequest:
     wait: float = 0.0
     allowed: bool = True
     unpark: bool = False
+    before_ring: Callable[[Call, Leg], None] = lambda call, leg: None  # noqa: ARG005 -- as all are called
 
     def same(self, view: str, send_call_to: str) -> bool:
         """Whether a pickup of this call is the one that is asked for."""
@@ -363,6 +366,7 @@ class Pickups:
             NotAllowed: the request is not, and repeats none that is connected.
             Conflict: somebody else picks it up, or it cannot be picked up in its state.
             SendCallToUnavailable: the new phone cannot take it.
+            Exception: whatever ``before_ring`` raises.
         """
         self._check_up()
         id_, replayed = await self._find_or_ask(request)
@@ -408,7 +412,12 @@ class Pickups:
                 raise SendCallToUnavailable(f"{phone} could not be reached")
             case PickupStatus.CONFLICT:
                 raise Conflict("the call went elsewhere before it was picked up")
-        return PickupResult(status, self._picture.call(request.call), replayed)
+        return PickupResult(status, self._picture.call(request.call) or self._call_of(pickup), replayed)
+
+    def _call_of(self, pickup: Pickup) -> Call | None:
+        """The call in which a pickup's leg is: another one, where the one that was taken has become part of it."""
+        channel = self._picture.board.channels.get(pickup.id)
+        return self._picture.call(CallId.of(channel.linkedid)) if channel else None
 
     async def _find_or_ask(self, request: PickupRequest) -> tuple[PickupId, bool]:
         """The pickup that this request is for; whether it was somebody else's already."""
@@ -498,6 +507,7 @@ class Pickups:
             planned = plan(self._picture, call, leg, request.send_call_to)
         except NotPickable as error:
             raise Conflict(str(error)) from error
+        request.before_ring(call, leg)
         attempt = _Attempt(request, planned, secrets.token_hex(6))
         attempt.task = asyncio.ensure_future(self._ask(attempt))
         self._attempts[request.call] = attempt

@@ -26,6 +26,7 @@ KNOWS: dict[str, set[str]] = {
     "patterns": {"grammar"},
     "grammar": set(),
     "client": {"grammar", "terminal"},
+    "files": set(),
     "logs": set(),
     "notify": set(),
     "terminal": set(),
@@ -39,7 +40,9 @@ KNOWS: dict[str, set[str]] = {
 
 ABOVE = ("app", "cli", "init", "recordings", "serve", "__main__")
 
-PURE = {"bisect", "build", "collections", "dataclasses", "enum", "hashlib", "re", "typing", "unicodedata"}
+PURE = {
+    "bisect", "build", "collections", "dataclasses", "enum", "functools", "hashlib", "re", "typing", "unicodedata",
+}  # fmt: skip
 """What the core needs of the standard library: no clock, no chance, no task, no log."""
 
 

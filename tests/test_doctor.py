@@ -205,7 +205,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[tuple[str, str]], str]] = {
     "a filter that it does not know": (
         {"asterisk": "20.10.0", "probe": replace(PROBE, unwanted=frozenset({"DialEnd"}))},
         [("version", "note"), ("filter", "warning")],
-        "eventfilter = Event: (BridgeEnter|",
+        "eventfilter = Event: (AttendedTransfer|",
     ),
     "no timestamps": (
         {"probe": replace(PROBE, stamped=False)},

@@ -14,7 +14,7 @@ import structlog
 
 from bridge import pickup
 from bridge.ami import LinkDown, NoAnswer, Refused
-from bridge.calls import PickupStatus
+from bridge.calls import Call, Leg, PickupStatus
 from bridge.endpoints import Endpoints
 from bridge.grammar import CallerId, CallId, Extension, Number, PickupId
 from bridge.pickup import (
@@ -752,6 +752,25 @@ async def test_who_may_not_is_told_again_of_a_connected_one_alone() -> None:
     with pytest.raises(NotAllowed):
         await bridge.picks_up(to="0003*025", allowed=False)
     assert len(bridge.did("originate")) == 1
+
+
+async def test_what_is_asked_before_the_ring_is_asked_of_the_call_as_it_is() -> None:
+    """Once, and what it raises ends the request: nobody is rung. A repeat rings nobody, and is not asked for."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    asked: list[str] = []
+
+    def before(call: Call, leg: Leg) -> None:
+        asked.append(f"{leg.view} of {len(call.legs)}")
+        if len(asked) == 1:
+            raise NotAllowed("not now")
+
+    with pytest.raises(NotAllowed, match="not now"):
+        await bridge.picks_up(before_ring=before)
+    assert bridge.did("originate") == []
+    await bridge.picks_up(before_ring=before)
+    await bridge.picks_up(before_ring=before)
+    assert (asked, len(bridge.did("originate"))) == (["01 of 2", "01 of 2"], 1)
 
 
 # ---------------------------------------------------------------------- many at once

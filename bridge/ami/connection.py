@@ -343,7 +343,9 @@ class Connection:
             name = headers.get("Event")
             # An answer may repeat somebody's text, and that may hold a line that looks like an event's.
             if next(iter(headers)) == "Response":
-                if self._question(headers) is not None:
+                if (question := self._question(headers)) is not None:
+                    if question in self._rows:
+                        self._rows[question] = self._loop.time()  # the list begins
                     self._wire.handle_message(_message(headers))
             elif name == "Shutdown":
                 self._shutdown = self._loop.time()

@@ -10,7 +10,13 @@ from bridge.ami.actions import Request, context_exists, status
 from bridge.ami.connection import Connection
 from bridge.ami.errors import Refused
 
-LISTS = ("BridgeList", "ParkedCalls", "QueueStatus", "DeviceStateList")
+LISTS = (
+    Request("BridgeList", rows=True),
+    Request("ParkedCalls", rows=True),
+    # No queue has such a member: the callers alone are told, not thousands of agents.
+    Request("QueueStatus", (("Member", "-"),), rows=True),
+    Request("DeviceStateList", rows=True),
+)
 
 MODULES = {"ParkedCalls": "res_parking", "QueueStatus": "app_queue"}
 """Lists that a PBX need not have, and the module that answers them."""
@@ -49,7 +55,7 @@ async def read_lists(connection: Connection, prefix: str, context: str, *, cdr: 
     """
     rows: dict[str, int] = {}
     missing = set()
-    for request in (*(Request(name, rows=True) for name in LISTS), status(cdr=cdr)):
+    for request in (*LISTS, status(cdr=cdr)):
         try:
             end = await connection.ask(replace(request, action_id=f"{prefix}/{request.name}"))
         except Refused as refusal:

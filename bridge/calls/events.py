@@ -10,7 +10,7 @@ Headers = Mapping[str, str | list[str]]
 
 LIVE = frozenset({
     "Newchannel", "Newstate", "Rename", "NewCallerid", "NewConnectedLine", "Hangup",
-    "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold", "Pickup",
+    "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold", "Pickup", "AttendedTransfer",
     "ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut",
     "QueueCallerJoin", "QueueCallerLeave", "QueueCallerAbandon", "DeviceStateChange",
 })  # fmt: skip

@@ -39,8 +39,8 @@ class Floor:
     # --- marking
 
     def touch_bridge(self, bridge: Bridge | None) -> None:
-        """Mark everybody in a bridge."""
-        if bridge is not None:
+        """Mark everybody in a conversation; whoever else is in a bridge is nothing to the others."""
+        if bridge is not None and bridge.conversation:
             for member in bridge.members.values():
                 self.touch(member)
 
@@ -112,6 +112,7 @@ class Floor:
 
     def enters(self, channel: Channel, into: Entering) -> None:
         """A channel has entered a bridge."""
+        self.touch(channel)
         self.touch_bridge(channel.bridge)
         bridge = self.board.bridge(into.bridge, into.type, into.technology)
         self.board.enter(channel, bridge)

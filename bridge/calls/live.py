@@ -53,6 +53,7 @@ class Live:
             "Hold": Way(self._hold),
             "Unhold": Way(self._unhold),
             "Pickup": Way(self._pickup),
+            "AttendedTransfer": Way(self._attendedtransfer, "TransfereeUniqueid", "TransfereeChannel"),
             "ParkedCall": Way(self._parkedcall, *parkee),
             "ParkedCallSwap": Way(self._parkedcall, *parkee),
             "UnParkedCall": Way(self._unparked, *parkee),
@@ -145,10 +146,15 @@ class Live:
             technology=text(event, "BridgeTechnology"),
             linkedid=text(event, "Linkedid"),
         )
-        if floor.gathering is not None and into.type == "basic":
-            floor.gathering.talks(text(event, "Uniqueid"))
         if not into.bridge:
             return
+        if floor.gathering is not None:
+            floor.gathering.bridges[into.bridge] = (
+                into.type,
+                into.technology,
+            )  # which its list may not have had yet
+            if into.type == "basic":
+                floor.gathering.talks(text(event, "Uniqueid"))
         for earlier in floor.entering.values():
             if earlier.bridge == into.bridge:
                 earlier.linkedid = into.linkedid or earlier.linkedid
@@ -183,6 +189,7 @@ class Live:
         bridge = channel.bridge
         if bridge is None or bridge.uniqueid != text(event, "BridgeUniqueid"):
             return
+        self._touch(channel)
         self._floor.touch_bridge(bridge)
         self._board.leave(channel)
         if not bridge.conversation:
@@ -218,6 +225,29 @@ class Live:
         board.enter(channel, board.bridge(bridge.uniqueid, bridge.type, bridge.technology))
         self._roll.join(channel, target.linkedid)
         self._floor.settle(bridge)
+
+    def _attendedtransfer(self, event: Headers, _: float, channel: Channel | None) -> None:
+        """A phone has put whom it talks with in the place of another call of its own, before a talk came of that.
+
+        He goes on where that one was, and nothing else says so: what it rings rings for him, and where it waited in a
+        queue, he does (seen on 16.28 and 22.10; REFER with Replaces).
+        """
+        if repeats(
+            event, "TransfereeUniqueid", "SecondTransfererUniqueid", "SecondTransfererChannel", "DestType"
+        ):
+            return  # as of a dial
+        second = self._board.channels.get(text(event, "SecondTransfererUniqueid"))
+        if channel is None or second is None or text(event, "DestType") != "App":
+            return
+        if not second.is_called(text(event, "SecondTransfererChannel")):
+            return
+        for called in self._board.channels.values():
+            if called.dialler == second.uniqueid:
+                called.dialler = channel.uniqueid
+                self._touch(called)
+        channel.queue, second.queue = second.queue, ""
+        self._touch(channel)
+        self._touch(second)
 
     # --- waiting places
 

@@ -12,9 +12,14 @@ from bridge.calls.events import RESYNC, Headers, number, repeats, text, variable
 from bridge.calls.floor import Floor
 from bridge.calls.gathering import Gathering
 from bridge.calls.orders import answer_time
+from bridge.grammar import epoch_and_sequence
 
 _SLOW = 1.0
 """Seconds for a list of channels in which other channels may have come."""
+
+
+_LATER = 2.0
+"""Seconds by which a channel is not the same one: its age is told in whole seconds."""
 
 
 class Resync:
@@ -90,7 +95,7 @@ class Resync:
         if not uniqueid:
             return
         channel = self._board.channels.get(uniqueid)
-        if channel is not None and _is_anothers(channel, told):
+        if channel is not None and _is_anothers(channel, event, told, born):
             floor.gone(channel, 0)
             channel = None
         if channel is None:
@@ -197,7 +202,16 @@ class Resync:
             self._floor.releases(partner)
 
 
-def _is_anothers(channel: Channel, told: Mapping[str, str]) -> bool:
-    """Whether a pickup leg is not the one known by its id, but a later one, made while no event was heard."""
+def _is_anothers(channel: Channel, event: Headers, told: Mapping[str, str], born: float) -> bool:
+    """Whether a channel is not the one known by its id, but a later one, made while no event was heard.
+
+    Ids that Asterisk makes of times do not come again: only those that somebody else has chosen, a pickup's among them.
+    """
     order = channel.pickup.order if channel.pickup else None
-    return order is not None and told.get("UAPI_BY", "") not in ("", "(null)", order.by)
+    if order is not None and told.get("UAPI_BY", "") not in ("", "(null)", order.by):
+        return True
+    return (
+        epoch_and_sequence(channel.uniqueid) is None
+        and not channel.is_called(text(event, "Channel"))
+        and born > channel.born + _LATER
+    )

@@ -97,7 +97,7 @@ class Roll:
             self.flush()
         while self.dirty:
             record = next(iter(self.dirty))
-            if self._is_heard(record, heard or frozenset()):
+            if not record.channels or self._is_heard(record, heard or frozenset()):
                 self._rebuild(record)
             else:
                 del self.dirty[record]
@@ -141,8 +141,8 @@ class Roll:
         record = self.records[channel.linkedid]
         record.channels.pop(channel.uniqueid, None)
         self.dirty[record] = None
-        if not record.channels and record.built is None and not record.notes:
-            self._forget(record)  # over before anybody has asked
+        if not record.channels and (record.built is None or not self.track_changes):
+            self._rebuild(record)  # over: nobody may ever ask again
 
     def touch(self, channel: Channel) -> None:
         """Mark the call of a channel."""

@@ -162,7 +162,9 @@ def view_ids(legs: Iterable[Channel], linkedid: str, call: CallId) -> dict[str, 
             show(leg, "")
     for leg in successors:
         pickup = leg.pickup
-        show(leg, pickup.order.view if pickup and pickup.order and pickup.id.call == call else "")
+        order = pickup.order if pickup and pickup.id.call == call else None
+        # Who took a waiting party over is a view of their own, also once that party has gone.
+        show(leg, order.view if order and order.mode is not Mode.WAITING else "")
     return ids
 
 

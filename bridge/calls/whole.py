@@ -41,6 +41,7 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
     "DialBegin": (*_channel(), *_DIAL),
     **dict.fromkeys(("BridgeEnter", "BridgeLeave"), (*_BRIDGE, *_channel())),
     "Pickup": (*_channel(), *_channel("Target")),
+    "AttendedTransfer": ("Result", *_channel("OrigTransferer"), *_channel("SecondTransferer"), "DestType"),
     **dict.fromkeys(
         ("ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallGiveUp", "ParkedCallTimeOut"), _PARKED
     ),
@@ -64,6 +65,7 @@ _ROW_ENDS = frozenset({"Seconds", "Priority", "ParkingDuration"})
 
 _ANYWHERE = frozenset({
     "Event", "Privilege", "Timestamp", "SequenceNumber", "File", "Line", "Func", "SystemName", "BridgeVideoSourceMode",
+    "BridgeVideoSource",
 })  # fmt: skip
 """Headers that a PBX adds by its configuration or version."""
 

@@ -169,6 +169,34 @@ async def test_list_may_take_its_time_while_rows_come(fake: FakeAsterisk) -> Non
     assert not it.logged("ami.no_answer")
 
 
+async def test_a_list_whose_beginning_takes_its_time(fake: FakeAsterisk) -> None:
+    """That it begins is a sign of life, as its rows are."""
+
+    async def slowly(heard: Heard) -> None:
+        announced, _, rest = rows(heard, "QueueStatusComplete").partition(b"\r\n\r\n")
+        for part in (announced + b"\r\n\r\n", rest):
+            await asyncio.sleep(0.35)
+            fake.say(part)
+
+    tasks = []
+
+    def answer(heard: Heard) -> Reply:
+        tasks.append(asyncio.ensure_future(slowly(heard)))
+        return None
+
+    fake.answers["QueueStatus"] = answer
+    async with linked(fake, replace(QUICK, answer=0.5)) as it:
+        await it.until_up()
+    assert not it.logged("ami.no_answer")
+
+
+async def test_the_agents_of_queues_are_not_asked_for(fake: FakeAsterisk) -> None:
+    """A call centre has thousands, and nothing of them counts: Asterisk would be seconds about telling them."""
+    async with linked(fake) as it:
+        await it.until_up()
+    assert [asked["Member"] for asked in fake.of("QueueStatus")] == [["-"]]
+
+
 async def test_list_that_stops_halfway_is_no_answer(fake: FakeAsterisk) -> None:
     """A list that never ends is an action without an answer; the link says so and tries again."""
     fake.answers["Status"] = lambda heard: rows(heard, "StatusComplete", ("Status", {}))[:-80]

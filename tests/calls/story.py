@@ -427,6 +427,25 @@ class Story(Pbx):
         self.hang_up(chan)
         return self.forks(other, to)[0]
 
+    def transfers_early(self, first: Chan, second: Chan, app: str = "Dial") -> None:
+        """A phone puts the other party of one of its calls where it is itself in another: it rings there, or he waits."""
+        other = self.partner(first)
+        assert other
+        self.unhold(first)
+        self.say(
+            "AttendedTransfer", {"Result": "Success"}, first.headers("OrigTransferer"),
+            second.headers("SecondTransferer"), other.headers("Transferee"), IsExternal="No", DestType="App", DestApp=app,
+        )  # fmt: skip
+        for called in self.channels.values():
+            if called.dialler is second:
+                called.dialler = other
+        for line in self.waiting.values():
+            line[:] = [other if waiting is second else waiting for waiting in line]
+        self.leave(first)
+        self.leave(other)
+        self.hang_up(first)
+        self.hang_up(second)
+
     def consults(self, phone: str, third: str) -> Chan:
         """A phone presses *2 and a number: the other party is held, the third phone rings."""
         chan = self.chan(phone)

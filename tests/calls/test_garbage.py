@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.calls import LIVE, RESYNC, WANTED, Headers, Picture, text
+from bridge.calls import LIVE, RESYNC, WANTED, Headers, PickupNote, PickupStatus, Picture, text
 from bridge.calls.events import number, variables
+from bridge.grammar import Extension
 from calls.checks import check, drawn, nothing_left, shown
 from calls.pbx import Told
 from calls.story import Story, picture
@@ -105,6 +106,28 @@ def mangle(kind: str, heard: list[tuple[Headers, float]], rng: random.Random) ->
             other = rng.choice(heard)[0]
             header = rng.choice([header for header in event if header != "Event"])
             heard[where] = ({**event, header: other.get(header, "")}, at)
+
+
+@pytest.mark.parametrize("heard", [None, frozenset[Extension]()], ids=["nobody listens", "to others"])
+def test_nothing_is_kept_of_calls_that_were_asked_for_one_by_one(heard: frozenset[Extension] | None) -> None:
+    """A bridge whose lists nobody reads, with one who listens to other phones or with nobody, forgets its calls as well."""
+    story = Story()
+    story.live.track_changes = heard is not None
+    for n in range(3):
+        story.dials("0003*100", "0003*210")
+        call = story.call_of("0003*100")
+        story.picks_ringing("0003*024", "0003*210")
+        story.fails("0003*024", 17)
+        assert story.live.call(call)
+        story.live.note(call, "01", PickupNote("0003*210", Extension("0003*025"), PickupStatus.UNREACHABLE))
+        if n:
+            story.answers("0003*210")
+        if n == 1:
+            assert story.live.call(call)
+        story.hangs_up("0003*100")
+        if heard is not None:
+            story.live.take_changes(heard)
+    nothing_left(story.live)
 
 
 def test_the_halves_of_a_local_pair_that_lead_in_a_circle() -> None:

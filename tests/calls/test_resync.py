@@ -83,6 +83,45 @@ def test_what_happens_while_the_lists_are_answered(answered: int) -> None:
         assert call and call.legs[0].waiting, (happens, answered)
 
 
+def test_a_talk_that_begins_behind_the_list_of_bridges() -> None:
+    """Its bridge is in no list, and its channels are known only from their rows: it is a talk all the same."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    late = picture()
+    before = [row for row in story.rows() if not str(row["ActionID"]).endswith("/Status")]
+    resync = str(before[0]["ActionID"]).partition("/")[0]
+    for row in before:
+        late.apply(row, story.now)
+    said = len(story.said)
+    story.answers("0003*210")
+    for moment in story.said[said:]:
+        late.apply(moment.event, moment.at)
+    for row in story.rows():
+        if str(row["ActionID"]).endswith("/Status"):
+            late.apply({**row, "ActionID": f"{resync}/Status"}, story.now)
+    assert differences(story.live, late) == []
+    call = story.call_of("0003*100")
+    assert planned(late, call, "01") == planned(story.live, call, "01")
+    assert "talking" in planned(late, call, "01")
+
+
+def test_an_id_of_somebody_elses_choice_that_comes_again() -> None:
+    """Click-to-call may give the same one to each of its calls: the later is not dated by what is known of the earlier."""
+    story = Story()
+    story.dials("0003*100", "0003*210", uniqueid="click-1")
+    story.answers("0003*210")
+    away = story.live
+    story.live = picture()
+    story.hangs_up("0003*100")
+    story.passes(600)
+    story.dials("0003*100", "0003*210", uniqueid="click-1")
+    story.answers("0003*210")
+    story.tell(away)
+    assert differences(story.live, away) == []
+    (call,) = away.calls()
+    assert call.published > story.now - 60
+
+
 def test_a_channel_that_is_born_meanwhile() -> None:
     """It is in no list, and stays."""
     story = Story()

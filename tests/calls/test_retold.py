@@ -1,12 +1,13 @@
 """Every tale, put to the picture in every way a bridge may come to hear it."""
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 import pytest
 
-from bridge.calls import Headers, Pickup, Picture
+from bridge.calls import RESYNC, Headers, Pickup, Picture
 from calls.checks import check, differences, nothing_left, planned
 from calls.pbx import Moment, Told
 from calls.story import Story, picture
@@ -71,6 +72,37 @@ def test_agrees_with_a_bridge_that_starts_at_any_moment(tale: Retold) -> None:
         fresh = tale.resynced(picture(), now)
         check(fresh)
         assert not tale.settled[now] or differences(live, fresh) == [], moment.event
+
+
+LISTS = ("BridgeList", "ParkedCalls", "QueueStatus", "DeviceStateList", "Status")
+
+
+def asked(tale: Retold, draw: random.Random) -> tuple[Picture, int]:
+    """A picture that begins in a tale, each of whose lists is answered at a moment of its own, the last a settled one.
+
+    Returns:
+        The picture; and the last event that it has heard.
+    """
+    one = picture()
+    *answered, last = sorted(draw.randrange(len(tale.moments)) for _ in LISTS)
+    answered.append(tale.settled.index(True, last))
+    heard = answered[0]
+    for name, now in zip(LISTS, answered, strict=True):
+        told(one, tale.moments[heard + 1 : now + 1])
+        heard = now
+        for row in tale.rows[now]:
+            if str(row["ActionID"]).endswith(f"/{name}"):
+                one.apply({**row, "ActionID": f"{RESYNC}-1/{name}"}, tale.moments[now].at)
+    return one, heard
+
+
+def test_agrees_with_a_bridge_whose_lists_are_answered_one_by_one(tale: Retold) -> None:
+    """Events come between the answers; once the last is there, both show the same."""
+    draw = random.Random(11)
+    for _ in range(12):
+        fresh, heard = asked(tale, draw)
+        check(fresh)
+        assert differences(tale.live(heard), fresh) == [], (heard, tale.moments[heard].event)
 
 
 def test_a_resync_at_any_moment_changes_nothing(tale: Retold) -> None:

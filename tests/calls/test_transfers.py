@@ -1,6 +1,7 @@
 """Transfers: the call keeps its id, and is at the new place."""
 
-from bridge.grammar import CallId
+from bridge.calls import PickupStatus
+from bridge.grammar import CallId, Extension, PickupId
 from calls.checks import differences, drawn, planned, shown
 from calls.pbx import UP
 from calls.story import Story
@@ -37,6 +38,35 @@ def test_blind_by_the_caller() -> None:
           01 0003*210 0003*210>0003*211 flow=2 status=5 answered other="Ext 211 <0003*211>"
           02 0003*211 0003*210>0003*211 flow=2 status=3 ringing other="Ext 210 <0003*210>"
     """)
+
+
+def test_attended_while_it_rings() -> None:
+    """By the phone itself: it rings there for who was transferred, and is taken for him; the calls are one once they talk."""
+    story = talking()
+    first, caller = story.chan("0003*210"), story.chan("0003*100")
+    second = story.dials("0003*210", "0003*211")
+    rings = CallId.of(second.uniqueid)
+    story.transfers_early(first, second)
+    callee = story.ringing("0003*211")
+    assert planned(story.live, rings, "01") == (caller.uniqueid, callee.uniqueid, "ringing", False, "", 1)
+    story.picks_ringing("0003*024", "0003*211")
+    leg = story.takes("0003*024")
+    assert story.live.pickups[PickupId(leg.uniqueid)].status is PickupStatus.CONNECTED
+    (call,) = story.live.calls()
+    assert (call.id, [leg.number for leg in call.legs]) == (FIRST, ["0003*100", "0003*024"])
+    assert differences(story.live, story.fresh()) == []
+
+
+def test_attended_into_a_queue() -> None:
+    """By the phone itself: who was transferred waits where the phone did."""
+    story = talking()
+    first, caller = story.chan("0003*210"), story.chan("0003*100")
+    second = story.queues("0003*210", "support")
+    story.transfers_early(first, second, "Queue")
+    (call,) = story.live.calls()
+    assert planned(story.live, call.id, "00") == (caller.uniqueid, caller.uniqueid, "waiting", False, "", 1)
+    assert Extension("0003*900") in call.listed
+    assert differences(story.live, story.fresh()) == []
 
 
 def test_attended_by_feature_code() -> None:

@@ -91,6 +91,26 @@ def test_a_pickup_of_a_view_that_is_there() -> None:
     assert ids("1.1", channel("1.1"), other) == ["00", digest("uapi-x")]
 
 
+@pytest.mark.parametrize("pair", [False, True], ids=["at once", "after asking"])
+def test_the_new_end_of_a_waiting_party_keeps_its_id(*, pair: bool) -> None:
+    """Also once that party has gone, and somebody else is there: nobody's 00 is another's from one moment to the next."""
+    story = Story()
+    story.parks_himself("0003*100")
+    story.picks_waiting("0003*024", "0003*100")
+    leg = story.takes("0003*024")
+    assert [one.view for one in story.live.calls()[0].legs] == ["00", digest(leg.uniqueid)]
+    if pair:
+        story.consults("0003*100", "0003*211")
+        story.answers("0003*211")
+        story.completes("0003*100")
+    else:
+        story.transfers("0003*100", "0003*211")
+    for one in (story.live, story.fresh()):
+        (call,) = one.calls()
+        assert {one.uniqueid: one.view for one in call.legs}[leg.uniqueid] == digest(leg.uniqueid)
+        assert "00" not in [one.view for one in call.legs]
+
+
 def test_a_pickup_whose_order_is_not_known() -> None:
     """A leg of our form that nobody can say anything about shows its digest."""
     leg = channel("uapi-x", view="01")

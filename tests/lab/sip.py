@@ -68,6 +68,7 @@ class SipUser(asyncio.DatagramProtocol):
         self.refusal = ""
         """What it says to who calls, such as "603 Decline"; empty, it answers."""
         self._answers: dict[tuple[str, str], asyncio.Future[_Message]] = {}
+        self._rings: dict[str, asyncio.Future[_Message]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._sink: asyncio.DatagramTransport | None = None
 
@@ -104,13 +105,28 @@ class SipUser(asyncio.DatagramProtocol):
 
     async def call(self, number: str) -> Dialog:
         """Call a number and return when it was answered."""
-        uri = f"sip:{number}@{self._host}"
-        dialog = Dialog(_id(), f"<sip:{self.extension}@{self._host}>;tag={_id()}", f"<{uri}>", uri)
-        self.dialogs[dialog.call_id] = dialog
-        answer = await self._ask("INVITE", uri, dialog, body=self._description())
+        dialog = self._dialog(number)
+        answer = await self._ask("INVITE", dialog.target, dialog, body=self._description())
         assert " 200 " in answer.start, answer
         dialog.remote, dialog.target = answer.first("to"), _uri(answer.first("contact"))
         self._send(self._request("ACK", dialog.target, dialog))
+        return dialog
+
+    async def ring(self, number: str) -> Dialog:
+        """Call a number and return when it rings there."""
+        dialog = self._dialog(number)
+        dialog.cseq += 1
+        ringing: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
+        self._rings[dialog.call_id] = ringing
+        self._send(self._request("INVITE", dialog.target, dialog, body=self._description()))
+        told = await asyncio.wait_for(ringing, 5)
+        dialog.remote, dialog.target = told.first("to"), _uri(told.first("contact"))
+        return dialog
+
+    def _dialog(self, number: str) -> Dialog:
+        uri = f"sip:{number}@{self._host}"
+        dialog = Dialog(_id(), f"<sip:{self.extension}@{self._host}>;tag={_id()}", f"<{uri}>", uri)
+        self.dialogs[dialog.call_id] = dialog
         return dialog
 
     async def wait_call(self) -> Dialog:
@@ -146,6 +162,9 @@ class SipUser(asyncio.DatagramProtocol):
             name, _colon, value = line.partition(":")
             message.headers.setdefault(name.strip().lower(), []).append(value.strip())
         if start.startswith("SIP/2.0 1"):
+            ringing = self._rings.get(message.first("call-id"))
+            if ringing and not ringing.done() and start.startswith("SIP/2.0 180"):
+                ringing.set_result(message)
             return
         if start.startswith("SIP/2.0"):
             key = (message.first("call-id"), message.first("cseq"))

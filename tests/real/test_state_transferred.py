@@ -4,12 +4,14 @@ import pytest
 
 from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewProxy
+from lab.numbers import NOBODY
 from lab.service import JANE
 from lab.sip import SipUser
 from real.states import (
     TALK,
     Call,
     agree,
+    asks,
     only,
     picked_up_from,
     refused,
@@ -158,5 +160,44 @@ async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, br
     picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
     assert views(picked_up) == {"00": "0003*100", target: "0003*024"}
     assert (await lab["211"].wait_closed(at_211)).cause == 16
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge)
+
+
+async def test_a_ring_is_taken_for_who_was_transferred_to_it(lab: Lab, bridge: Bridge) -> None:
+    """REFER with Replaces while 211 rings: it rings for 100 now, and 024 takes that; then both are of 100's call."""
+    async with SipUser(lab.asterisk) as phone:
+        await lab["100"].dial(phone.extension)
+        first = await phone.wait_call()
+        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        second = await phone.ring("0003*211")
+        at_211 = await rings(lab, "211")
+        ring = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
+        await phone.refer(first, second)
+        await shows(bridge, "0003*211", {"01": "0003*211"}, "3")
+
+        lab["024"].on_ring("accept")
+        answer = await asks(bridge, "0003*211", ring["id"], "0003*024", view="01", wait=20)
+        lab["024"].on_ring("")
+        assert (answer.status_code, answer.json()["id"]) == (200, call["id"])
+        assert set(views(answer.json()).values()) == {"0003*100", "0003*024"}
+    assert (await lab["211"].wait_closed(at_211)).elsewhere
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge)
+
+
+async def test_who_was_transferred_into_a_queue_is_taken_there(lab: Lab, bridge: Bridge) -> None:
+    """REFER with Replaces by a phone that waits in the queue itself: 100 waits there now, and 024 takes him."""
+    async with SipUser(lab.asterisk) as phone:
+        await lab["100"].dial(phone.extension)
+        first = await phone.wait_call()
+        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        second = await phone.call(NOBODY)
+        await shows(bridge, NOBODY, {"00": "0003*103"}, "5")
+        await phone.refer(first, second)
+        await shows(bridge, NOBODY, {"00": "0003*100"}, "5")
+        await agree(lab, bridge)
+    picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
+    assert set(views(picked_up).values()) == {"0003*100", "0003*024"}
     await only(lab, {"100", "024"})
     await agree(lab, bridge)
