@@ -57,7 +57,8 @@ def console(service: Service) -> list[Resource]:
     async def me(request: Request) -> Response:
         user = authenticate(request, service).user
         directory = service.directory
-        phones = sorted(service.phones())
+        known = frozenset(service.phones())
+        phones = sorted(known)
         written = (Extension(one) for one in directory.own_extensions_patterns(user) if one.exact)
         own = {*written, *(phone for phone in phones if directory.may_act_for(user, phone))}
         body = Me(
@@ -65,7 +66,7 @@ def console(service: Service) -> list[Resource]:
             name=user.name,
             role=user.role.value,
             organization=user.organization.name,
-            extensions=[Number(extension=one, phone=one in phones) for one in sorted(own)],
+            extensions=[Number(extension=one, phone=one in known) for one in sorted(own)],
             phones=[phone for phone in phones if directory.may_send_to(user, phone)],
         ).to_json()
         return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

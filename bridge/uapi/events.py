@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
@@ -10,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bridge.directory import App
 from bridge.uapi import links, seed
 from bridge.uapi.addresses import resolve
 from bridge.uapi.auth import admit, token_of
 from bridge.uapi.errors import ApiError
 from bridge.uapi.feed import Audience
+from bridge.uapi.limits import Limiter
 from bridge.uapi.phonecalls import COMMON, EXTENSION, USER
 from bridge.uapi.resources import Operation, Reply, Resource
 from bridge.uapi.service import Service
@@ -84,37 +85,42 @@ class Events:
         audience = Audience(resolve(service.directory, app.user, parts["user"], parts["extension"]), base)
         service.limiter.before_listening(app.id)
         return _Stream(
-            self._events(app, token_of(request) or "", audience, request.headers.get("last-event-id")),
+            service.limiter,
+            app.id,
+            self._events(token_of(request) or "", audience, request.headers.get("last-event-id")),
             ping=HEARTBEAT,
             ping_message_factory=_heartbeat,
             sep="\n",
             send_timeout=SEND_WITHIN,
         )
 
-    async def _events(
-        self, app: App, token: str, audience: Audience, last_id: str | None
-    ) -> AsyncIterator[bytes]:
+    async def _events(self, token: str, audience: Audience, last_id: str | None) -> AsyncIterator[bytes]:
         """What is sent, until the client goes, the service ends, or the token does."""
-        with self._service.limiter.listening(app.id):
-            listener = self._service.feed.join(audience, last_id)
-            try:
-                look = time.monotonic() + HEARTBEAT
-                while (heard := await listener.hear(HEARTBEAT)) is not None:
-                    if time.monotonic() >= look:
-                        if self._service.tokens.authenticate(token) is None:
-                            return
-                        look = time.monotonic() + HEARTBEAT
-                    if heard:
-                        yield heard
-            finally:
-                self._service.feed.leave(audience, listener)
+        listener = self._service.feed.join(audience, last_id)
+        try:
+            look = time.monotonic() + HEARTBEAT
+            while (heard := await listener.hear(HEARTBEAT)) is not None:
+                if time.monotonic() >= look:
+                    if self._service.tokens.authenticate(token) is None:
+                        return
+                    look = time.monotonic() + HEARTBEAT
+                if heard:
+                    yield heard
+        finally:
+            self._service.feed.leave(audience, listener)
 
 
 class _Stream(EventSourceResponse):
-    """A stream that gives a client up which takes nothing, without making a fault of it."""
+    """A stream that is counted, and gives a client up which takes nothing, without making a fault of it."""
+
+    def __init__(self, limiter: Limiter, app: str, events: AsyncIterator[bytes], **options: Any) -> None:
+        super().__init__(events, **options)
+        self._limiter = limiter
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(SendTimeoutError):
+        # Counted before anybody else has a turn: who has passed `before_listening` is listening.
+        with self._limiter.listening(self._app), suppress(SendTimeoutError):
             await super().__call__(scope, receive, send)
 
 

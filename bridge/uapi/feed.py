@@ -115,6 +115,10 @@ class Listener:
         return heard
 
 
+_MOST_FORMS = 32
+"""Ways to send a state of a call that are kept: for how many addresses, each as many clients call the service by."""
+
+
 class _Shown:
     """A state of a call, and how it is sent: each form is made once, when it is first needed."""
 
@@ -136,6 +140,8 @@ class _Shown:
         key = (extension, audience.address.user.id, audience.base)
         form = self._forms.get(key)
         if form is None:
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
             whole = present.phone_call(
                 self.call,
                 extension,

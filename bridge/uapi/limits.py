@@ -6,12 +6,20 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bridge.grammar import CallId, Extension
+from bridge.grammar import Extension
 from bridge.settings import Limits
 from bridge.uapi.errors import ApiError
 
 _MOST_KEYS = 10_000
 """Keys that a set of buckets remembers; the ones not used for longest are forgotten, which only fills them up."""
+
+
+_APPS = 10
+"""How many Apps behind one address may fail at a time, each as often as it may, before all have to wait."""
+
+_LONGEST_ID = 128
+
+_TOO_MANY_WRONG = "Too many wrong tokens or secrets."
 
 
 class Buckets:
@@ -45,9 +53,9 @@ class Buckets:
             self._levels.popitem(last=False)
         return True
 
-    def refusal(self, key: str, message: str, needed: float = 1) -> ApiError:
+    def refusal(self, key: str, message: str) -> ApiError:
         """The 429 for a bucket that does not hold enough."""
-        seconds = max(1, math.ceil((needed - self.level(key)) / self._rate))
+        seconds = max(1, math.ceil((1 - self.level(key)) / self._rate))
         return ApiError("too_many_requests", message, headers={"Retry-After": str(seconds)})
 
 
@@ -63,12 +71,12 @@ class Limiter:
         self._waits_most = limits.waits_per_app
         self._apps = Buckets(limits.requests_per_second, limits.burst, clock)
         self._phones = Buckets(limits.pickups_per_phone / 60, limits.pickups_per_phone, clock)
-        self._logins = Buckets(limits.failed_logins / 60, limits.failed_logins, clock)
+        wrong = limits.failed_logins
+        self._tokens, self._secrets = (Buckets(wrong / 60, wrong, clock) for _ in range(2))
+        self._addresses = Buckets(_APPS * wrong / 60, _APPS * wrong, clock)
         self._waits: Counter[str] = Counter()
         self._streams_most = limits.streams_per_app
         self._streams: Counter[str] = Counter()
-        self._ringing: dict[Extension, Counter[CallId]] = {}
-        self._rang: set[tuple[Extension, CallId]] = set()
 
     def request(self, app: str) -> None:
         """Count a request of an app.
@@ -79,59 +87,43 @@ class Limiter:
         if not self._apps.take(app):
             raise self._apps.refusal(app, "Too many requests of this App.")
 
-    def failed_login(self, key: str) -> None:
-        """Count a wrong token or secret.
+    def wrong_token(self, address: str) -> None:
+        """Count a wrong token from an address.
 
         Raises:
             ApiError: there were too many.
         """
-        if not self._logins.take(key):
-            raise self._too_many_logins(key)
+        if not self._tokens.take(address):
+            raise self._tokens.refusal(address, _TOO_MANY_WRONG)
 
-    def before_login(self, key: str) -> None:
-        """Let nobody try who failed too often.
+    def before_login(self, address: str, app: str) -> None:
+        """Let nobody try who failed too often: with an App's id, or with any.
 
         Raises:
             ApiError: there were too many.
         """
-        if self._logins.level(key) < 1:
-            raise self._too_many_logins(key)
+        for buckets, key in self._buckets_of(address, app):
+            if buckets.level(key) < 1:
+                raise buckets.refusal(key, _TOO_MANY_WRONG)
 
-    def _too_many_logins(self, key: str) -> ApiError:
-        return self._logins.refusal(key, "Too many wrong tokens or secrets.")
+    def wrong_secret(self, address: str, app: str) -> None:
+        """Count a wrong secret that came from an address with an App's id."""
+        for buckets, key in self._buckets_of(address, app):
+            buckets.take(key)
 
-    @contextmanager
-    def ringing(self, phone: Extension, call: CallId) -> Iterator[Callable[[], None]]:
-        """Let a phone be rung for a call. What is called at the end of it says that it was.
+    def _buckets_of(self, address: str, app: str) -> tuple[tuple[Buckets, str], ...]:
+        # By App, as secrets may be worse than random, and one client's mistakes are not another's; and the address by
+        # itself, as ids can be made up.
+        return (self._secrets, f"{address} {app[:_LONGEST_ID]}"), (self._addresses, address)
 
-        A storm of requests for one call rings its phone once, so that they count as one.
+    def ring(self, phone: Extension) -> None:
+        """Count a ring of a phone, which is about to begin.
 
         Raises:
-            ApiError: the phone was rung too often.
+            ApiError: it was rung too often.
         """
-        pending = self._ringing.setdefault(phone, Counter())
-
-        def rang() -> None:
-            if (phone, call) not in self._rang:
-                self._rang.add((phone, call))
-                self._phones.take(phone)
-
-        try:
-            if call not in pending and self._phones.level(phone) - len(pending) < 1:
-                raise self._phones.refusal(
-                    phone, f"{phone} was rung too often by pickups.", needed=len(pending) + 1
-                )
-            pending[call] += 1
-            try:
-                yield rang
-            finally:
-                pending[call] -= 1
-                if not pending[call]:
-                    del pending[call]
-                    self._rang.discard((phone, call))
-        finally:
-            if not pending:
-                self._ringing.pop(phone, None)
+        if not self._phones.take(phone):
+            raise self._phones.refusal(phone, f"{phone} was rung too often by pickups.")
 
     @contextmanager
     def waiting(self, app: str, seconds: float) -> Iterator[None]:

@@ -194,6 +194,7 @@ def _by_id(operation: str, value: str) -> Callable[[Call], bool]:
 
 
 def _by_published(operation: str, value: str) -> Callable[[Call], bool]:
+    value = value.strip().replace(" ", "+")  # of an offset, as the space that a + means in a query
     match operation:
         case "contains":
             return lambda call: value in (date(call.published) or "")
@@ -221,9 +222,9 @@ def _wanted(operation: str, value: str) -> frozenset[str]:
 
 
 def _time(value: str) -> float:
-    """A date as a client writes it; the + of an offset may have come as the space that it means in a query."""
+    """A date as a client writes it."""
     try:
-        time = datetime.fromisoformat(value.strip().replace(" ", "+"))
+        time = datetime.fromisoformat(value)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise ApiError(

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from bridge.calls import Call, Leg, PickupStatus
 from bridge.directory import App
 from bridge.grammar import Extension, GrammarError
-from bridge.pickup import PickupRequest, PickupResult, SendCallToUnavailable, may_pick_up
+from bridge.pickup import PickupRequest, PickupResult, may_pick_up
 from bridge.uapi import links, lists, prefer, present, seed
 from bridge.uapi.addresses import Address, find, found, resolve
 from bridge.uapi.auth import admit
@@ -90,6 +90,8 @@ _REPLAYED = {"Idempotent-Replayed": "true: the same pickup was under way, or con
 _CHANGED = {"ETag": "Changes with the body."}
 _IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing has changed since."}
 
+
+_NOT_THAT_VIEW = "The user of this App may not pick up that view of the phone call."
 
 _SHOWN = 256
 """How many calls are kept as they were last shown, those that are over among them: some pages of lists."""
@@ -259,7 +261,12 @@ class PhoneCalls:
             order = self._order(address, call, *_read_action(data))
             leg = call.leg(order.view)
             allowed = self._check_rights(app, call, leg, order)
-            order = replace(order, allowed=allowed, unpark=data["action"] == "UnPark")
+            order = replace(
+                order,
+                allowed=allowed,
+                unpark=data["action"] == "UnPark",
+                before_ring=partial(self._before_ring, app, order.send_call_to),
+            )
             seconds, headers = self._patience(request)
             result = await self._pick_up(app, replace(order, wait=seconds), headers)
             if result.replayed:
@@ -358,7 +365,17 @@ class PhoneCalls:
             return True
         if leg.pickup is not None:
             return False
-        raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
+        raise ApiError("forbidden", _NOT_THAT_VIEW)
+
+    def _before_ring(self, app: App, phone: Extension, call: Call, leg: Leg) -> None:
+        """Check what a wait may have changed, and count the ring.
+
+        Raises:
+            ApiError: the user may not take that leg's place, or the phone was rung too often.
+        """
+        if not may_pick_up(self._service.directory, app.user, call, leg):
+            raise ApiError("forbidden", _NOT_THAT_VIEW)
+        self._service.limiter.ring(phone)
 
     # --- the outcome
 
@@ -375,20 +392,13 @@ class PhoneCalls:
 
     async def _pick_up(self, app: App, order: PickupRequest, headers: Mapping[str, str]) -> PickupResult:
         """Have the call picked up, within limits. A client that goes away meanwhile cancels nothing: see `Pickups`."""
-        limiter = self._service.limiter
-        with limiter.waiting(app.id, order.wait), limiter.ringing(order.send_call_to, order.call) as rang:
+        with self._service.limiter.waiting(app.id, order.wait):
             try:
-                result = await self._service.pickups.pick_up(order)
-            except SendCallToUnavailable as error:
-                rang()
-                raise _with(headers, error) from error
+                return await self._service.pickups.pick_up(order)
             except Exception as error:
                 raise _with(headers, error) from error
             finally:
                 self._service.feed.stir()  # a pickup that never had a channel leaves its note without an event
-            if not result.replayed:
-                rang()
-            return result
 
     def _present(
         self, call: Call, address: Address, base: str, fields: frozenset[str] | None = None

@@ -5,8 +5,9 @@ import re
 LONGEST_WAIT = 60
 """Seconds that a request may wait for its outcome at most."""
 
-_PREFERENCES = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
-"""What stands between commas, those in quotes aside."""
+_PREFERENCES = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+(?:"|\\?$))++')
+"""What stands between commas, those in quotes aside. A quote without an end goes on to the end: tried from each place in
+it again, a long one would hold up everybody."""
 
 _WAIT = re.compile(r'\s*wait\s*=\s*(?:"([0-9]{1,9})"|([0-9]{1,9}))\s*(?:;.*)?', re.IGNORECASE)
 

@@ -4,18 +4,19 @@ Names and numbers come from outside parties by way of the PBX, so that what is s
 printed, at a length that somebody could read.
 """
 
-import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from bridge.calls import Call, Leg, PickupNote
 from bridge.directory import Organization
-from bridge.grammar import Extension
+from bridge.grammar import Extension, printable
 from bridge.uapi.links import Links
 from bridge.uapi.models import Accepted, PhoneCall, PhoneCallView, PickUp, SelfLink
 
 _LONGEST_NAME = 80
 _LONGEST_NUMBER = 64
+
+_printable = lru_cache(maxsize=4096)(printable)
 
 
 def phone_call(
@@ -123,14 +124,3 @@ def _number(text: str) -> str:
     if text.isascii() and text.isalnum() and len(text) <= _LONGEST_NUMBER:
         return text
     return _printable(text[: 4 * _LONGEST_NUMBER].replace(" ", ""), _LONGEST_NUMBER)
-
-
-@lru_cache(maxsize=4096)
-def _printable(text: str, longest: int) -> str:
-    """Only what can be printed, and neither angle bracket, which would end the name or begin another number."""
-    chars = (
-        " " if unicodedata.category(char)[0] == "Z" else char
-        for char in text
-        if unicodedata.category(char)[0] != "C" and char not in "<>"
-    )
-    return " ".join("".join(chars).split())[:longest].strip()

@@ -47,6 +47,12 @@ ARRIVES_WITHIN = 35.0
 A little more than what a handler gives the body, which tells the client more.
 """
 
+TAKES_WITHIN = 30.0
+"""Seconds in which a client has to take some of what is sent to it, before its connection is given up."""
+
+MOST_PIPELINED = 32
+"""Requests that may wait on a connection for the one before them to be answered."""
+
 _NAME = re.compile(rb"(?<=\r\n)[a-z][!-9;-~]*(?=:)")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
 _MOST_OFTEN = tuple(
@@ -105,7 +111,11 @@ class _Transport:
         self._send_head()
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
+            self._loop.call_later(_LINGER_SECONDS, self._abandon)
+
+    def _abandon(self) -> None:
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -116,12 +126,19 @@ class Connection(HttpToolsProtocol):
 
     limits = Limits()
     arrives_within = ARRIVES_WITHIN
+    takes_within = TAKES_WITHIN
     _size = 0
     _refused: ApiError | None = None
     _method_known = False
     _in_head = False
     _expecting_since: float | None = None
     _looking: asyncio.TimerHandle | None = None
+    _unsent = 0
+    _stuck: asyncio.TimerHandle | None = None
+    _deaf = False
+    """What comes can no longer be read."""
+    _last: ApiError | None = None
+    """What is said once all requests before are answered."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -131,28 +148,39 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._expecting_since = None
-        if self._looking is not None:
-            self._looking.cancel()
+        for timer in (self._looking, self._stuck):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        self._method_known = False
         self._unset_keepalive_if_required()
+        while data and not self._deaf:
+            data = self._parse(data)
+        if self._expecting_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect()  # line ends alone, which may stand before a request (RFC 9112, 2.2)
+
+    def _parse(self, data: bytes) -> bytes:
+        """Read what has come.
+
+        Returns:
+            What is still to be read, in another way.
+        """
+        self._method_known = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._pass_over_offer(data[upgrade.args[0] :])
+            return self._without_offer(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             # The parser knows the registered methods alone; RFC 9110, 15.6.2, has 501 for one that is not known.
             if not self._method_known and _REQUEST_LINE.match(data):
                 self._refused = ApiError("request_not_implemented", _NO_METHOD)
             self.send_400_response("The request is not HTTP.")
-        if self._expecting_since is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect()  # line ends alone, which may stand before a request (RFC 9112, 2.2)
+        return b""
 
-    def _pass_over_offer(self, rest: bytes) -> None:
-        """Read a request anew without its offer of another protocol (RFC 9110, 7.8): the parser takes its body for that.
+    def _without_offer(self, rest: bytes) -> bytes:
+        """A request without its offer of another protocol (RFC 9110, 7.8): the parser takes its body for that.
 
         Args:
             rest: What has come behind its head.
@@ -161,13 +189,13 @@ class Connection(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refused = ApiError("request_not_implemented", _NO_METHOD)
             self.send_400_response("")
-            return
+            return b""
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the server has it
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", rest])
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -184,11 +212,12 @@ class Connection(HttpToolsProtocol):
             self._refuse(ApiError("uri_too_long"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header. One that stands behind a body (RFC 9110, 6.5) is none of those that proxies write or check."""
         self._size += len(name) + len(value) + 4
         if self._size > self.limits.header_bytes:
             self._refuse(ApiError("headers_too_large"))
-        super().on_header(name, value)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Answer the request, its body on the way."""
@@ -196,7 +225,11 @@ class Connection(HttpToolsProtocol):
             return
         self._in_head = False
         self._expect()
+        if self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
+            self._refuse(ApiError("request_invalid", "A request has one Host header (RFC 9112, 3.2)."))
         super().on_headers_complete()
+        if len(self.pipeline) > MOST_PIPELINED:
+            self._refuse(ApiError("too_many_requests", "Too many requests wait on this connection."))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -208,6 +241,13 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._expecting_since = None
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or say what became of the last."""
+        over = self._last is not None and not self.pipeline
+        super().on_response_complete()
+        if over and self._last is not None and not self.transport.is_closing():
+            self._say(self._last)
 
     # --- time
 
@@ -237,14 +277,52 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        """Wait for the client to take what is sent."""
+        super().pause_writing()
+        self._unsent = 0
+        self._look_at_unsent()
+
+    def resume_writing(self) -> None:
+        """Send on."""
+        if self._stuck is not None:
+            self._stuck.cancel()
+        super().resume_writing()
+
+    def _look_at_unsent(self) -> None:
+        """End a connection whose client has taken nothing since it was last looked at."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == self._unsent:
+            self.transport.abort()
+        else:
+            self._unsent = unsent
+            self._stuck = self.loop.call_later(self.takes_within, self._look_at_unsent)
+
+    # --- refusals
+
     def _refuse(self, error: ApiError) -> None:
         # Raised out of the parser, which ends in send_400_response.
         self._refused = error
         raise error
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what could not be read, and close."""
+        """Answer what could not be read, once all before it is answered (RFC 9112, 9.3.2), and close."""
         error = self._refused or ApiError("request_invalid", msg)
+        self._deaf = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._say(error)
+        elif not cycle.more_body:
+            self._last = error
+        elif self.pipeline:  # what could not be read is the body of the last of those that wait
+            self.pipeline.popleft()
+            self._last = error
+        elif cycle.response_started:
+            cycle.keep_alive = False
+        else:
+            self._say(error)
+
+    def _say(self, error: ApiError) -> None:
         self.transport.write(_head(error))
         self.transport.write(error.body)
         self.transport.close()

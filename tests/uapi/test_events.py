@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import urllib.request
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -268,6 +269,15 @@ async def test_streams_of_an_app_are_counted() -> None:
             assert (await third.next()).kind == "snapshot"
     async with listening(world) as again:
         assert (await again.next()).kind == "snapshot"
+
+
+async def test_streams_that_begin_at_once_are_counted_too() -> None:
+    """Each before the next is let in."""
+    world = World({"limits": {"streams_per_app": 2}})
+    async with AsyncExitStack() as all_of_them:
+        ears = [await all_of_them.enter_async_context(listening(world)) for _ in range(6)]
+        await until(lambda: all(ear.status for ear in ears))
+        assert [ear.status for ear in ears] == [200, 200, 429, 429, 429, 429]
 
 
 async def test_head_begins_no_stream(world: World) -> None:

@@ -2,12 +2,11 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from bridge.grammar import CallId, Extension
+from bridge.grammar import CallId
 from bridge.settings import Limits
 from bridge.uapi.errors import ApiError
 from bridge.uapi.limits import Buckets, Limiter
@@ -90,39 +89,31 @@ def test_a_phone_is_not_rung_without_end() -> None:
     assert third.headers["retry-after"] == "30"
 
 
-def test_requests_under_way_count_as_rings() -> None:
-    """Those for one call as one; when they have ended without a ring, they have not been."""
-    limiter = Limiter(Limits(pickups_per_phone=2), Clock())
-    phone = Extension("0003*024")
-    one, two, three = (CallId.of(text) for text in "123")
-    with limiter.ringing(phone, one), limiter.ringing(phone, two), limiter.ringing(phone, one):
-        with pytest.raises(ApiError), limiter.ringing(phone, three):
-            pass
-        with limiter.ringing(Extension("0003*025"), three):
-            pass
-    with limiter.ringing(phone, three) as rang:
-        rang()
-    with limiter.ringing(phone, one) as rang:
-        rang()
-    with pytest.raises(ApiError), limiter.ringing(phone, one):
-        pass
-    assert limiter._ringing == {}
+def test_the_same_pickup_again_is_no_ring() -> None:
+    """Of a phone that may not be rung once more: while it rings, by many at once, and after it has answered."""
+    world = World({"limits": {"pickups_per_phone": 1}})
+    call, other = _ring(world, 0), _ring(world, 1)
+    with world.client() as client, ThreadPoolExecutor() as threads:
+        storm = [threads.submit(client.put, path(call), json=pickup()) for _ in range(20)]
+        replies = [one.result(20) for one in storm]
+        assert client.put(path(other), json=pickup()).status_code == 429
+        world.inside(client, world.link.answer_now)
+        replies.append(client.put(path(call), json=pickup(), headers={"Prefer": "wait=5"}))
+    assert [one.status_code for one in replies] == [202] * 20 + [200]
+    assert ["idempotent-replayed" in one.headers for one in replies].count(False) == 1
+    assert len(world.link.originated) == 1
 
 
-def test_a_storm_that_fails_is_one_ring() -> None:
-    """Thirty requests for one call join one try of a phone that is busy: another call may ring it all the same."""
-    limiter = Limiter(Limits(pickups_per_phone=2), Clock())
-    phone = Extension("0003*024")
-    one, two, three = (CallId.of(text) for text in "123")
-    with ExitStack() as storm:
-        for rang in [storm.enter_context(limiter.ringing(phone, one)) for _ in range(30)]:
-            rang()
-    with limiter.ringing(phone, two) as rang:
-        rang()
-    with pytest.raises(ApiError), limiter.ringing(phone, three):
-        pass
-    assert limiter._ringing == {}
-    assert limiter._rang == set()
+def test_ids_that_are_made_up_free_nobody() -> None:
+    """Who fails with one App after another has to wait with all of them; others, from elsewhere, do not."""
+    limiter = Limiter(Limits(failed_logins=2), Clock())
+    for n in range(20):
+        limiter.before_login("192.0.2.1", f"app {n // 2}")
+        limiter.wrong_secret("192.0.2.1", f"app {n // 2}")
+    with pytest.raises(ApiError) as refused:
+        limiter.before_login("192.0.2.1", "another")
+    assert refused.value.headers == {"Retry-After": "3"}
+    limiter.before_login("192.0.2.2", "another")
 
 
 def test_an_app_may_not_wait_without_end() -> None:

@@ -93,6 +93,8 @@ def test_a_wait_that_is_not_long_enough_ends_in_202(world: World) -> None:
         ("wait=soon", None),
         ("wait=-1", None),
         ("return=minimal", None),
+        ('foo="never ends, wait=50', None),
+        ('wait=0, foo="never ends\\', "wait=0"),
     ],
 )
 def test_prefer_is_read_as_its_rfc_says(world: World, prefer: str, applied: str | None) -> None:

@@ -4,12 +4,14 @@ The rule is written here a second time, in the contract's words, and compared wi
 """
 
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 
-from bridge.grammar import CallId
-from uapi.world import World, path, pickup
+from bridge.grammar import CallId, PickupId
+from uapi.world import EPOCH, World, path, pickup
 
 ROLES = {"user": "john", "organization": "chief", "global": "root"}
 """The roles, each with an app. john's user has 0003*210; chief's looks after organization 3; root's after all."""
@@ -144,6 +146,45 @@ def test_nobody_is_thrown_out_of_a_call_by_the_other_party(cell: Cell) -> None:
     else:
         assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden")
         assert world.link.sent == []
+
+
+def test_rights_are_those_of_the_moment_of_the_ring(world: World) -> None:
+    """While a request waits to hear what another bridge's pickup is for, that one takes the view to somebody else's phone."""
+    call = world.ringing()
+    leg = PickupId.of(CallId(call), 1)
+    caller, called = f"{EPOCH}.7", f"{EPOCH}.8"
+    variables = {"UAPI_VIEW": "01", "UAPI_FROM": "0003*210", "UAPI_TO": "0003*024", "UAPI_SOURCE": caller}
+    variables |= {"UAPI_TARGET": called, "UAPI_MODE": "ringing", "UAPI_BY": "0123456789ab"}
+
+    def mary_takes_it() -> None:
+        world.event(
+            "Status", Uniqueid=leg, Linkedid=leg, Channel="PJSIP/0003*024-000000ff", ChannelState="5", Seconds="0",
+            ActionID="one-status", Variable=[f"{name}={value}" for name, value in variables.items()],
+        )  # fmt: skip
+        world.event("Newstate", Uniqueid=leg, ChannelState="6")
+        for uniqueid in (caller, leg):
+            world.event(
+                "BridgeEnter", Uniqueid=uniqueid, Linkedid=caller, BridgeUniqueid="b", BridgeType="basic",
+                BridgeTechnology="simple_bridge",
+            )  # fmt: skip
+        world.gone(called, 26)
+
+    with world.client() as client, ThreadPoolExecutor() as threads:
+        world.inside(
+            client,
+            lambda: world.event(
+                "Newchannel", Uniqueid=leg, Linkedid=leg, Channel="PJSIP/0003*024-000000ff", ChannelState="0"
+            ),
+        )
+        asking = threads.submit(client.put, path(call), json=pickup(sendCallTo="0003*101"))
+        while not world.bridge.pickups._waiters:
+            time.sleep(0.001)
+        world.inside(client, mary_takes_it)
+        late = asking.result(20)
+        settled = client.put(path(call, extension="@self"), json=pickup(sendCallTo="0003*101"))
+    for reply in (late, settled):
+        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden")
+    assert world.link.originated == []
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from bridge.grammar import CallId
 from bridge.tokens import sha256_hex
-from bridge.uapi.server import Connection, canonical_case
+from bridge.uapi.server import MOST_PIPELINED, Connection, canonical_case
 from uapi.served import Served, served
 from uapi.world import CONFIGURATION, EPOCH, TOKENS, World, path, pickup
 
@@ -197,23 +197,34 @@ WHOLE = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @asynccontextmanager
+async def _listening(world: World, **limits: float) -> AsyncIterator[tuple[tuple[str, int], ServerState]]:
+    """A server with other limits: its address, and the connections that it has."""
+    config = uvicorn.Config(world.bridge.asgi, log_config=None, ws="none", lifespan="off")
+    config.load()
+    kind = type("Hurried", (Connection,), limits)
+    state = ServerState()
+    listener = await asyncio.get_running_loop().create_server(
+        lambda: kind(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    listener.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # as a slow network has
+    try:
+        yield listener.sockets[0].getsockname(), state
+    finally:
+        listener.close()
+        await asyncio.sleep(0.01)  # for the transports to be closed
+
+
+@asynccontextmanager
 async def _hurried(
     world: World, seconds: float
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to a server that waits so long for a request."""
-    config = uvicorn.Config(world.bridge.asgi, log_config=None, ws="none", lifespan="off")
-    config.load()
-    kind = type("Hurried", (Connection,), {"arrives_within": seconds})
-    listener = await asyncio.get_running_loop().create_server(
-        lambda: kind(config=config, server_state=ServerState(), app_state={}), "127.0.0.1", 0
-    )
-    reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        listener.close()
-        await asyncio.sleep(0.01)  # for the transports to be closed
+    async with _listening(world, arrives_within=seconds) as (address, _):
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
 
 
 def _statuses(received: bytes) -> list[int]:
@@ -281,6 +292,101 @@ async def test_a_connection_is_kept_while_a_request_is_answered(world: World) ->
         writer.write(_put("Prefer: wait=1\r\n") + PART_OF_A_HEAD)
         received = await reader.read()
     assert _statuses(received) == [202, 408]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("behind", "statuses"),
+    [
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", [202, 414]),
+        (WHOLE + b"NONSENSE\r\n\r\n" + WHOLE, [202, 200, 400]),
+        (b"PUT /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", [202, 400]),
+    ],
+    ids=["too long an address", "no HTTP", "no body"],
+)
+async def test_what_cannot_be_read_is_answered_in_its_turn(
+    world: World, behind: bytes, statuses: list[int]
+) -> None:
+    """A request before it still waits for its outcome, and gets it (RFC 9112, 9.3.2)."""
+    world.ringing()
+    async with _hurried(world, 5) as (reader, writer), asyncio.timeout(20):
+        writer.write(_put("Prefer: wait=1\r\n") + behind)
+        received = await reader.read()
+    assert _statuses(received) == statuses
+    assert len(world.link.originated) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("offer", [b"", *OFFERS.values()], ids=["no offer", *OFFERS])
+async def test_few_requests_may_wait_on_a_connection(world: World, offer: bytes) -> None:
+    """Those that may are answered; each of the others would take memory for as long as its client likes."""
+    async with _hurried(world, 5) as (reader, writer), asyncio.timeout(20):
+        writer.write((WHOLE[:-2] + offer + b"\r\n") * 2000)
+        received = await reader.read()
+    assert _statuses(received) == [200] * (MOST_PIPELINED + 1) + [429]
+    assert b'"too_many_requests"' in received
+
+
+def _waits_to_write(state: ServerState) -> bool:
+    return any(isinstance(one, Connection) and one.flow.write_paused for one in state.connections)
+
+
+LONG = b"GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.anyio
+async def test_a_client_that_takes_nothing_is_given_up(world: World) -> None:
+    """What waits for it is let go of, however much it has asked for."""
+    async with _listening(world, takes_within=0.2) as (address, state), asyncio.timeout(20):
+        with socket.create_connection(address) as client:
+            client.sendall(LONG * MOST_PIPELINED)
+            while not _waits_to_write(state):  # noqa: ASYNC110 -- nobody tells
+                await asyncio.sleep(0.01)
+            while state.connections or state.tasks:  # noqa: ASYNC110 -- nobody tells
+                await asyncio.sleep(0.01)
+    assert state.total_requests < MOST_PIPELINED
+
+
+@pytest.mark.anyio
+async def test_a_client_that_takes_slowly_gets_all(world: World) -> None:
+    """It takes several times as long as one that takes nothing is waited for."""
+    async with _listening(world, takes_within=0.2) as (address, state), asyncio.timeout(20):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(address)
+            client.settimeout(0)
+            client.sendall(LONG * 7 + LONG[:-2] + b"Connection: close\r\n\r\n")
+            loop = asyncio.get_running_loop()
+            received, paused = bytearray(), [0.0]
+            while data := await loop.sock_recv(client, 4096):
+                received += data
+                if _waits_to_write(state):
+                    paused.append(loop.time())
+                    await asyncio.sleep(0.02)
+    assert paused[-1] - paused[1] > 0.6
+    assert _statuses(bytes(received)) == [200] * 8
+    assert received.endswith(b"}")
+
+
+def test_fields_behind_a_body_are_no_headers(running: Served) -> None:
+    """A proxy that writes or takes away headers does not look at them (RFC 9110, 6.5.1): neither a token nor an address."""
+    token = f"Authorization: Bearer {TOKENS['john']}\r\n".encode()
+    ask = (
+        b"GET " + path().encode() + b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n%b\r\n0\r\n%b\r\n"
+    )
+    assert _ask(running.address, ask % (token, b""))[0][0] == "HTTP/1.1 200 OK"
+    assert _ask(running.address, ask % (b"", token))[0][0] == "HTTP/1.1 401 Unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [(1, 1, 200), (1, 0, 400), (1, 2, 400), (0, 0, 200), (0, 1, 200)],
+    ids=["one", "none", "two", "none in HTTP/1.0", "one in HTTP/1.0"],
+)
+def test_a_request_has_one_host(running: Served, version: int, hosts: int, status: int) -> None:
+    """As RFC 9112, 3.2 has it; HTTP/1.0 did not know it."""
+    request = b"GET /healthz HTTP/1.%d\r\n%b\r\n" % (version, b"Host: h\r\n" * hosts)
+    assert _ask(running.address, request)[0][0].startswith(f"HTTP/1.1 {status} ")
 
 
 def test_sigterm_ends_an_idle_service_at_once() -> None:
