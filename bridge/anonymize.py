@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import re
 import secrets
+import string
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import zip_longest
 
 from bridge.calls import Headers
 from bridge.grammar import CallId, PickupId, octets
@@ -80,20 +82,29 @@ _KEPT = frozenset({
 })  # fmt: skip
 """Words that name nobody, in lower case."""
 
+_KEPT_IN_NAMES = frozenset({"unknown", "null", "anonymous", "restricted", "unavailable"})
+"""Those of them that stay in what people are called, too: somebody may well be a Mr. Park."""
+
+_THINGS = ("SystemName", "BridgeName")
+"""Whose names are nobody's, and stand in other headers too: in ids, as a parking lot."""
+
 _HEADER = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
 _PIECES = re.compile(
     r"(?P<uuid>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
-    r"|(?P<pickup>uapi-[0-9a-f]{20}-[1-9][0-9]{0,5}(?![0-9])(?:/[0-9a-f]{12}(?![0-9A-Za-z]))?)"
+    r"|(?P<pickup>uapi-[0-9a-f]{20}-[1-9][0-9]{0,5}(?![0-9A-Za-z])(?:/[0-9a-f]{12}(?![0-9A-Za-z]))?)"
     r"|(?P<address>(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z.]))"
     r"|(?P<address6>(?<![0-9A-Za-z:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9.]+)?(?![0-9A-Za-z:]))"
     # A time and a counter: the Uniqueid of a channel, or a moment.
-    r"|(?P<made>(?<![0-9])1[0-9]{9}\.[0-9]{1,9}(?![0-9]))"
+    r"|(?P<made>(?<![0-9])1[0-9]{9}\.[0-9]{1,9}(?![0-9A-Za-z]))"
     # The counter behind a channel's name; before Asterisk 1.8 an address in memory.
-    r"|(?P<counter>(?<=[^\s/])-(?:00[0-9a-f]{6}|(?=[0-9]*[a-f])[0-9a-f]{8})(?=(?:;[12])?(?:$|[<,&| ])))"
-    r"|(?P<digits>[0-9]+)"
-    r"|(?P<word>(?:[A-Za-z]|[^\x00-\x7f])+)"
+    r"|(?P<counter>(?<=[^\s/]-)(?:00[0-9a-f]{6}|(?=[0-9]*[a-f])[0-9a-f]{8})(?=(?:;[12])?(?:$|[<,&| ])))"
+    # Whatever stands between two signs: a number, a word, or both in one, such as the hardware address of a phone.
+    r"|(?P<token>(?:[0-9A-Za-z]|[^\x00-\x7f])+)"
 )
+
+_RUNS = re.compile(r"[0-9]+|[^0-9]+")
+"""The numbers and the words of a token."""
 
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwxz", "aeiou"
 _DOCUMENTATION = tuple(int(IPv4Address(net)) for net in ("192.0.2.0", "198.51.100.0", "203.0.113.0"))
@@ -145,8 +156,8 @@ class Anonymizer:
         return _PIECES.sub(self._piece, text)
 
     def name(self, text: str) -> str:
-        """As `text`, of what people are called: initials too."""
-        return _PIECES.sub(lambda match: self._piece(match, initials=True), text)
+        """As `text`, of what people are called: initials too, and words that mean something else elsewhere."""
+        return _PIECES.sub(lambda match: self._piece(match, named=True), text)
 
     def call(self, call: str) -> str:
         """The id that a call has after the ids of its channels were replaced."""
@@ -167,7 +178,7 @@ class Anonymizer:
             return self._variable
         prefix = next((one for one in _PREFIXES if name.startswith(one) and name != one), "")
         form = _SAFE_BY_NAME.get(name) or _SAFE_BY_NAME.get(name.removeprefix(prefix))
-        replace = self.name if name.endswith("Name") else self.text
+        replace = self.name if name.endswith("Name") and not name.endswith(_THINGS) else self.text
         return lambda value: value if form and form.fullmatch(value) else replace(value)
 
     def _variable(self, told: str) -> str:
@@ -183,7 +194,7 @@ class Anonymizer:
 
     # --- pieces
 
-    def _piece(self, match: re.Match[str], *, initials: bool = False) -> str:
+    def _piece(self, match: re.Match[str], *, named: bool = False) -> str:
         piece = match[0]
         match match.lastgroup:
             case "uuid" | "made":
@@ -193,19 +204,15 @@ class Anonymizer:
                 return f"{PickupId.of(CallId(self.call(id_[5:25])), PickupId(id_).n)}{slash}{attempt}"
             case "address" | "address6":
                 return self._address(piece)
-            case "counter":
-                return piece if piece.startswith("-00") else f"-f{self._digest('counter', piece).hex()[:7]}"
-            case "digits":
-                return piece if len(piece) == 1 else self._number(piece)
-        if piece.lower() in _KEPT or (len(piece) == 1 and piece.isascii() and not initials):
-            return piece
-        return self._word(piece)
+            case "counter" if _in_a_channel(match):
+                return piece if piece.startswith("00") else f"f{self._digest('counter', piece).hex()[:7]}"
+        return self._token(piece, named=named)
 
     def _address(self, piece: str) -> str:
         try:
             address = ip_address(piece)
         except ValueError:
-            return re.sub("[0-9]{2,}", lambda digits: self._number(digits[0]), piece)
+            return self._no_address(piece)
         if address.is_loopback or address.is_unspecified:
             return piece
         if isinstance(address, IPv6Address):
@@ -213,6 +220,45 @@ class Anonymizer:
         return self._give(
             "address", piece, lambda d: str(IPv4Address(_DOCUMENTATION[d[0] % 3] + 1 + d[1] % 254))
         )
+
+    def _no_address(self, piece: str) -> str:
+        """What only looks like one, such as a phone's hardware address: other hexadecimal digits."""
+        if not any(map(str.isalnum, piece)):
+            return piece
+
+        def wish(digest: bytes) -> str:
+            return "".join(
+                _drawn(char, digest[place % len(digest)], "abcdef") if char.isalnum() else char
+                for place, char in enumerate(piece)
+            )
+
+        return _cased(self._give("address", piece.casefold(), wish), piece)
+
+    def _token(self, token: str, *, named: bool) -> str:
+        kept = _KEPT_IN_NAMES if named else _KEPT
+        alone = len(token) == 1 and token.isascii() and (token.isdigit() or not named)
+        if alone or token.lower() in kept:
+            return token
+        runs = _RUNS.findall(token)
+        if len(runs) == 1:
+            return self._run(token)
+        parts = [run if len(run) == 1 or run.lower() in kept else self._run(run) for run in runs]
+        return self._mixed(parts, token) if any(len(run) == 1 for run in runs) else "".join(parts)
+
+    def _mixed(self, parts: list[str], token: str) -> str:
+        """A token with single letters or digits in it: they are drawn for this one, so that no two become the same."""
+
+        def wish(digest: bytes) -> str:
+            drawn = (
+                part if len(part) > 1 else _drawn(part, digest[place % len(digest)], _CONSONANTS + _VOWELS)
+                for place, part in enumerate(parts)
+            )
+            return "".join(drawn).lower()
+
+        return _cased(self._give("token", "".join(parts).casefold(), wish), token)
+
+    def _run(self, run: str) -> str:
+        return self._number(run) if run[0] in string.digits else self._word(run)
 
     def _number(self, digits: str) -> str:
         """As many digits; one that begins with 0 has one that does."""
@@ -298,10 +344,32 @@ def _values(value: str | list[str]) -> Iterable[str]:
 
 
 def _secrets(text: str) -> Iterator[str]:
-    """The pieces of a text that get a pseudonym."""
+    """The pieces of a text that get a pseudonym, as wholes and in their parts."""
     for match in _PIECES.finditer(text):
-        if match.lastgroup in ("address", "address6", "digits", "word"):
+        if match.lastgroup in ("address", "address6"):
             yield match[0]
+        elif match.lastgroup == "token" or (match.lastgroup == "counter" and not _in_a_channel(match)):
+            yield match[0]
+            yield from (run for run in _RUNS.findall(match[0]) if len(run) > 1)
+
+
+def _in_a_channel(counter: re.Match[str]) -> bool:
+    """Whether it stands behind a channel's name: behind anything else it may be somebody's number."""
+    return "/" in re.split(r"[\s,<&|]", counter.string[: counter.start()])[-1]
+
+
+def _drawn(char: str, by: int, letters: str) -> str:
+    """A digit for a digit, one of these letters for a letter."""
+    pool = string.digits if char in string.digits else letters
+    return pool[by % len(pool)]
+
+
+def _cased(pseudonym: str, original: str) -> str:
+    """With capital letters where the original has them."""
+    return "".join(
+        char.upper() if like.isupper() else char
+        for char, like in zip_longest(pseudonym, original, fillvalue="")
+    )
 
 
 def _view(uniqueid: str) -> str:

@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its words, without the command's own name; those of the process where None.
 
     Returns:
-        The exit status: 0, 1 where the work failed, 2 for a bad configuration.
+        The exit status: 0, 1 where the work failed or a question was left without an answer, 2 for a bad
+        configuration, 130 where it was interrupted.
     """
     if argv is not None:
         return _run(argv)
@@ -58,6 +59,10 @@ def _run(words: Sequence[str]) -> int:
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except EOFError:
+        # Ctrl-D at a question, or nobody there to answer it: not asked to stop, but nothing can be done.
+        complain("\nno answer: nothing was done")  # the question's line is still open
         return 1
     except KeyboardInterrupt:
         return 130

@@ -212,6 +212,8 @@ class Api:
             return self._http.request(method, path, **options)
         except httpx2.HTTPError as error:
             raise ClientError(Exit.UNREACHABLE, f"{self._http.base_url}: {error}") from error
+        except UnicodeError:  # of the name's look-up
+            raise ClientError(Exit.USAGE, f"{self._http.base_url}: the host's name is none") from None
 
 
 def _json(answer: httpx2.Response) -> Any:

@@ -14,17 +14,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 
 from bridge import tokens
-from bridge.ami import AmiError, LinkDown, Refused, Request, Timing
+from bridge.ami import AmiError, LinkDown, Request, Timing
 from bridge.calls import text
-from bridge.doctor import Heard, open_session
+from bridge.doctor import Heard, open_session, unreachable
+from bridge.files import whole
 from bridge.grammar import Endpoint, Extension, GrammarError
 from bridge.includes import DIALPLAN, MANAGER, dialplan_conf, manager_conf
 from bridge.patterns import Pattern
-from bridge.settings import AmiSettings, Settings, is_loopback
+from bridge.settings import AmiSettings, Problem, SettingsError, checked, is_loopback
 from bridge.terminal import complain
 
 CONFIGURATION = "bridge.toml"
@@ -74,12 +76,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ami-host", default="127.0.0.1", metavar="HOST", help="the PBX; default: this machine"
     )
-    parser.add_argument("--ami-port", type=int, default=5038, metavar="PORT", help="default: 5038")
+    parser.add_argument("--ami-port", type=int, metavar="PORT", help="default: 5038, and 5039 with TLS")
     parser.add_argument("--ami-tls", action="store_true", help="speak TLS to the manager interface")
     parser.add_argument(
+        "--ami-ca",
+        type=Path,
+        metavar="FILE",
+        help="speak TLS, and trust the CA in this PEM file; default: those that this machine trusts",
+    )
+    parser.add_argument(
         "--permit",
+        type=_network,
         metavar="ADDRESS",
-        help="address from which the PBX lets the bridge in; default: the one that this machine has towards it",
+        help="address or network from which the PBX lets the bridge in; default: the address that this machine has"
+        " towards it",
     )
     parser.add_argument(
         "--read-as",
@@ -97,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--prefix",
-        type=_checked(Extension.parse),
+        type=_prefix,
         metavar="DIGITS",
         help="what UAPI is to see before the PBX's numbers: with 0003 the phone PJSIP/210 is extension 0003*210",
     )
@@ -113,6 +123,23 @@ def _checked(parse: Callable[[object], T]) -> Callable[[str], T]:
     return check
 
 
+def _prefix(argument: str) -> Extension:
+    """A prefix, with the star that follows it or without."""
+    prefix = argument.removesuffix("*")
+    if not (prefix.isascii() and prefix.isdigit()):
+        raise argparse.ArgumentTypeError("must be digits, such as 0003")
+    return _checked(Extension.parse)(prefix)
+
+
+def _network(argument: str) -> str:
+    try:
+        return str(ip_network(argument, strict=False))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "must be an address or a network, such as 192.0.2.7 or 192.0.2.0/24"
+        ) from None
+
+
 def run(options: argparse.Namespace) -> int:
     """Write the three files, and say what to do with them.
 
@@ -124,16 +151,23 @@ def run(options: argparse.Namespace) -> int:
     """
     folder: Path = options.directory
     files = [folder / name for name in (CONFIGURATION, MANAGER, DIALPLAN)]
-    there = [str(file) for file in files if file.exists()]
-    if there and not options.force:
-        complain(f"already there: {', '.join(there)}; --force overwrites, with new secrets")
-        return 1
-    try:
-        pbx = _read(options)
-    except AmiError as error:
-        complain(f"{options.ami_host}:{options.ami_port}: {error}")
-        return 1
     secret, token = secrets.token_hex(24), tokens.make()
+    ami = _ami(options, secret)
+    try:
+        there = [str(file) for file in files if file.exists()]
+        if there and not options.force:
+            complain(f"already there: {', '.join(there)}; --force overwrites, with new secrets")
+            return 1
+        pbx = asyncio.run(read(ami)) if options.read_as else Pbx()
+    except LinkDown as error:
+        complain(unreachable(ami, error).sentence)
+        return 1
+    except AmiError as error:
+        complain(f"{ami.host}:{ami.port}: {error}")
+        return 1
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+        return 1
     numbers = (
         given(options.extensions, options.prefix)
         if options.extensions
@@ -144,18 +178,18 @@ def run(options: argparse.Namespace) -> int:
             "--prefix has no number to stand before: name some by --extensions, or read them by --read-as"
         )
         return 1
-    toml = configuration(
-        options.ami_host, options.ami_port, secret, token.sha256, numbers, pbx, tls=options.ami_tls
-    )
-    Settings.model_validate(tomllib.loads(toml))
-    permit = options.permit or _own_address(options.ami_host)
+    toml = configuration(ami, secret, token.sha256, numbers, pbx)
+    checked(tomllib.loads(toml))
+    permit = options.permit or _own_address(ami.host)
     try:
         for file, content in zip(
             files,
             (toml, manager_conf(secret=secret, permit=permit or "127.0.0.1"), dialplan_conf()),
             strict=True,
         ):
-            _write(file, content)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with whole(file) as out:
+                out.write(content)
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}")
         return 1
@@ -167,19 +201,19 @@ def run(options: argparse.Namespace) -> int:
 # --- reading the PBX
 
 
-def _read(options: argparse.Namespace) -> Pbx:
-    if not options.read_as:
-        return Pbx()
-    ami = AmiSettings.model_validate(
-        {
-            "host": options.ami_host,
-            "port": options.ami_port,
-            "username": options.read_as,
-            "secret": _secret(options.read_as),
-            "tls": options.ami_tls,
-        }
-    )
-    return asyncio.run(read(ami))
+def _ami(options: argparse.Namespace, secret: str) -> AmiSettings:
+    """Where the PBX is, and as whom to log in: as the bridge itself with its new secret, or as who is to read it."""
+    tls = options.ami_tls or options.ami_ca is not None
+    ami: dict[str, str | int | bool] = {
+        "host": options.ami_host,
+        "port": options.ami_port if options.ami_port is not None else 5039 if tls else 5038,
+        "tls": tls,
+        "ca_file": str(options.ami_ca.absolute()) if options.ami_ca else "",
+        "secret": secret,
+    }
+    if options.read_as:
+        ami |= {"username": options.read_as, "secret": _secret(options.read_as)}
+    return checked({"ami": ami}).ami
 
 
 def _secret(username: str) -> str:
@@ -187,7 +221,7 @@ def _secret(username: str) -> str:
     if not secret and sys.stdin.isatty():
         secret = getpass.getpass(f"secret of the manager user {username}: ")
     if not secret:
-        raise Refused(f"{SECRET_VARIABLE} in the environment must be the secret of {username}")
+        raise SettingsError([Problem(SECRET_VARIABLE, f"must be the secret of {username}", "environment")])
     return secret
 
 
@@ -268,10 +302,17 @@ def number(phones: Sequence[Endpoint], prefix: Extension | None) -> Numbers:
 # --- writing
 
 
-def configuration(
-    host: str, port: int, secret: str, token_sha256: str, numbers: Numbers, pbx: Pbx, *, tls: bool
-) -> str:
-    """A ``bridge.toml`` with what has no good default; all other keys are in ``bridge.example.toml``."""
+def configuration(ami: AmiSettings, secret: str, token_sha256: str, numbers: Numbers, pbx: Pbx) -> str:
+    """A ``bridge.toml`` with what has no good default; all other keys are in ``bridge.example.toml``.
+
+    Args:
+        ami: Where the PBX is.
+        secret: The secret of the bridge's own manager user.
+        token_sha256: The hash of the first App's token.
+        numbers: Its extensions.
+        pbx: What the PBX said it has.
+    """
+    ca_file = f"ca_file = {_toml(ami.ca_file)}\n" if ami.ca_file else ""
     exceptions = "".join(f"{_toml(one)} = {_toml(phone)}\n" for one, phone in numbers.endpoints.items())
     unnamed = "".join(f"# {_toml('a number')} = {_toml(phone)}\n" for phone in numbers.unnamed)
     queues = "".join(
@@ -287,10 +328,10 @@ host = "127.0.0.1"
 port = 8080
 
 [ami]
-host = {_toml(host)}
-port = {port}
-tls = {_toml(tls)}
-username = "uapi"
+host = {_toml(ami.host)}
+port = {ami.port}
+tls = {_toml(ami.tls)}
+{ca_file}username = "uapi"
 # The same as in {MANAGER}.
 secret = {_toml(secret)}
 
@@ -334,21 +375,6 @@ def _toml(value: str | bool) -> str:  # noqa: FBT001 -- a value like any other
     return json.dumps(value, ensure_ascii=False)
 
 
-def _write(path: Path, content: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(
-            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as out:
-            out.write(content)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
 def _own_address(host: str) -> str | None:
     """The address that this machine has towards a host; None where there is no way."""
     if is_loopback(host):
@@ -358,7 +384,7 @@ def _own_address(host: str) -> str | None:
         family, _, _, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, socket.SOCK_DGRAM) as way:
             way.connect(address)
-            return str(way.getsockname()[0])
+            return str(way.getsockname()[0]).partition("%")[0]  # of an IPv6 address, which interface it is at
     return None
 
 

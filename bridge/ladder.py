@@ -1,16 +1,18 @@
 """A recording as a text ladder: who did what when, one ladder for each call, for people who read a bug report.
 
 The parties stand side by side, time runs down. ``o`` is who acts, an arrow leads to whom, ``x`` is somebody leaving,
-``|`` somebody who is there. All in at most 100 columns.
+``|`` somebody who is there. All in at most 100 columns, and of what outside parties and the PBX are called only what
+can be printed: the drawing goes to a terminal.
 """
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from bridge.calls import Call, Change, Leg, PickupNote, PickupStatus
-from bridge.grammar import CallId
+from bridge.grammar import CallId, printable
 
 WIDTH = 100
 """Columns."""
@@ -19,6 +21,9 @@ _LANE = 10
 _TIME = 9
 _MOST_LANES = 5
 """More parties share the last lane."""
+
+_LONGEST = 80
+"""Characters of a name or a number."""
 
 _SEES = "sees "
 
@@ -74,7 +79,7 @@ class Ladder:
     """
 
     def __init__(self, started: float = 0.0, asterisk: str = "", systemname: str = "") -> None:
-        self._head = (started, asterisk, systemname)
+        self._head = (started, _printable(asterisk), _printable(systemname))
         self._tales: dict[CallId, _Tale] = {}
         self._calls: dict[CallId, Call] = {}
         self._last = 0.0
@@ -87,7 +92,7 @@ class Ladder:
             changes: In their order.
         """
         before = dict(self._calls)
-        ours = list(changes)
+        ours = [replace(change, call=_shown(change.call)) for change in changes]
         for change in ours:
             if change.kind == "ended":
                 self._calls.pop(change.call.id, None)
@@ -233,6 +238,29 @@ def _short(who: str) -> str:
 
 
 # --- sentences
+
+
+def _shown(call: Call) -> Call:
+    """A call whose names and numbers can be printed."""
+    return replace(call, legs=tuple(map(_shown_leg, call.legs)))
+
+
+def _shown_leg(leg: Leg) -> Leg:
+    note = leg.pickup
+    return replace(
+        leg,
+        number=_printable(leg.number),
+        destination=_printable(leg.destination),
+        other_name=_printable(leg.other_name),
+        other_number=_printable(leg.other_number),
+        parked_pos=_printable(leg.parked_pos),
+        pickup=replace(note, taken_from=_printable(note.taken_from)) if note else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _printable(text: str) -> str:
+    return printable(text, _LONGEST)
 
 
 def _who(leg: Leg) -> str:

@@ -1,4 +1,4 @@
-"""Telling systemd how the service is: started, reloading, stopping, still alive (sd_notify(3), Type=notify).
+"""Telling systemd how the service is: started, stopping, still alive (sd_notify(3), Type=notify).
 
 Nothing happens where nobody asked: without ``NOTIFY_SOCKET`` in the environment every message is dropped, and
 without ``WATCHDOG_USEC`` there is no heartbeat.
@@ -7,7 +7,6 @@ without ``WATCHDOG_USEC`` there is no heartbeat.
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Mapping
 from typing import Self
 
@@ -34,12 +33,8 @@ class Notifier:
         return cls(env.get("NOTIFY_SOCKET", ""), int(usec) / 1e6 if meant and usec.isdecimal() else 0)
 
     def ready(self, status: str = "") -> None:
-        """Say that the service has started, or has finished reloading."""
+        """Say that the service has started."""
         self._send("READY=1", status)
-
-    def reloading(self) -> None:
-        """Say that the configuration is being read again; ``ready`` ends it."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
         """Say that the service is going."""

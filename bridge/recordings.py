@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from bridge.app import create_picture
 from bridge.calls import Change, Headers, Pickup, Picture
 from bridge.directory import Directory
 from bridge.endpoints import Endpoints
+from bridge.files import fresh, whole
 from bridge.grammar import Extension, PickupId
 from bridge.ladder import Ladder
 from bridge.pickup import ORDER_AFTER
@@ -29,11 +31,11 @@ _KEY_HELP = "any words: the same give the same pseudonyms again; keep them to yo
 
 def add_record_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``record``."""
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="where to write it; must not be there yet")
     parser.add_argument(
         "--anonymize", action="store_true", help="write pseudonyms for numbers, names, hosts and addresses"
     )
-    parser.add_argument("--key", default="", metavar="WORDS", help=f"with --anonymize, {_KEY_HELP}")
+    parser.add_argument("--key", metavar="WORDS", help=f"implies --anonymize; {_KEY_HELP}")
 
 
 def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,16 +57,16 @@ def run_record(options: argparse.Namespace) -> int:
     """Record until interrupted.
 
     Returns:
-        0, or 1 where the file cannot be written.
+        0, or 1 where the file cannot be written, or is there already.
 
     Raises:
         SettingsError: the configuration is not usable.
     """
     settings = load(options.config, os.environ)
-    pseudonyms = Anonymizer(options.key) if options.anonymize else None
-    return _with_files(
-        options.file, lambda: _to(options.file, lambda out: _record(settings, out, pseudonyms))
-    )
+    # Who gives a key, even an empty one, wants nobody's number in the file.
+    anonymous = options.anonymize or options.key is not None
+    pseudonyms = Anonymizer(options.key or "") if anonymous else None
+    return _with_files(options.file, lambda: _record(settings, options.file, pseudonyms))
 
 
 def run_replay(options: argparse.Namespace) -> int:
@@ -89,12 +91,7 @@ def run_anonymize(options: argparse.Namespace) -> int:
     Returns:
         0, or 1 where it is no recording, or cannot be written.
     """
-    if options.out.exists() and options.file.exists() and options.out.samefile(options.file):
-        complain(f"{options.out}: is the recording itself; give another name")
-        return 1
-    return _with_files(
-        options.file, lambda: _to(options.out, lambda out: _anonymize(options.file, out, options.key))
-    )
+    return _with_files(options.file, lambda: _anonymize(options.file, options.out, options.key))
 
 
 def _with_files(file: Path, work: Callable[[], None]) -> int:
@@ -112,16 +109,23 @@ def _with_files(file: Path, work: Callable[[], None]) -> int:
     return 0
 
 
-def _to(path: Path, write: Callable[[TextIO], None]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogatepass") as out:
-        write(out)
+def _there(path: Path, what: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, what, str(path))
 
 
 # --- record
 
 
-def _record(settings: Settings, out: TextIO, pseudonyms: Anonymizer | None) -> None:
-    asyncio.run(_recording(settings, Recorder(out, time.time(), pseudonyms)))
+def _record(settings: Settings, file: Path, pseudonyms: Anonymizer | None) -> None:
+    with _new(file) as out:
+        asyncio.run(_recording(settings, Recorder(out, time.time(), pseudonyms)))
+
+
+def _new(file: Path) -> TextIO:
+    try:
+        return fresh(file)
+    except FileExistsError:
+        raise _there(file, "is there already; give another name, or delete it first") from None
 
 
 async def _recording(settings: Settings, recorder: Recorder) -> None:
@@ -213,7 +217,14 @@ def _change(t: float, change: Change, directory: Directory | None) -> str:
 # --- anonymize
 
 
-def _anonymize(file: Path, out: TextIO, key: str) -> None:
+def _anonymize(file: Path, out: Path, key: str) -> None:
+    if out.exists() and out.samefile(file):
+        raise _there(out, "is the recording itself; give another name")
+    with whole(out) as written:
+        _rewrite(file, written, key)
+
+
+def _rewrite(file: Path, out: TextIO, key: str) -> None:
     """Twice through the file: whoever is in it is met before the first pseudonym is given."""
     anonymizer = Anonymizer(key)
     head, events = read(file)

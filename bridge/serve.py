@@ -10,7 +10,7 @@ from bridge.ami import LinkState
 from bridge.app import create_app
 from bridge.notify import Notifier
 from bridge.settings import load, warnings
-from bridge.terminal import say
+from bridge.terminal import complain, say
 from bridge.uapi import Server
 
 log = structlog.get_logger(__name__)
@@ -64,5 +64,6 @@ def run(options: argparse.Namespace) -> int:
     try:
         server.run()
     except SystemExit:  # the server's way to say that it could not start, which it has logged
+        complain(f"http.host, http.port: {settings.http.host}:{settings.http.port} cannot be listened on")
         return 1
     return 0

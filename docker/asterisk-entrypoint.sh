@@ -39,7 +39,8 @@ networks=$(ip -4 -o route show scope link | cut -d ' ' -f 1)
 ami=$(secret ami.secret)
 put manager.conf bindaddr "bindaddr = 0.0.0.0"
 put manager.d/uapi.conf secret "secret = $ami"
-put manager.d/uapi.conf permit "$(printf 'permit = %s\\n' $networks)"
+sed -i '/^permit *=/d' "$etc/manager.d/uapi.conf"
+printf 'permit = %s\n' $networks >>"$etc/manager.d/uapi.conf"
 
 # The phones.
 phones=$(secret phone.password)

@@ -2,6 +2,9 @@
 
 import json
 import re
+import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +203,71 @@ def test_initials_are_taken_out_of_names_alone() -> None:
     assert not {"j", "d"} & set(text(event, "CallerIDName").lower())
 
 
+@pytest.mark.parametrize("name", ["Agent Park", "park", "Custom", "Park2", "Mobile Macro"])
+def test_nobody_keeps_a_name_that_means_something_to_asterisk(name: str) -> None:
+    """Mr. Park is somebody else; the lot in which he is parked, the words for nobody, and an id's beginning stay."""
+    event: Headers = {
+        "Event": "ParkedCall",
+        "ParkeeCallerIDName": name,
+        "ParkeeConnectedLineName": "Anonymous",
+        "Parkinglot": "park",
+        "BridgeName": "park",
+        "ParkeeUniqueid": "park-1795472464.1",
+    }
+    told = Anonymizer("k").event(event)
+    assert told | {"ParkeeCallerIDName": name} == event
+    before, after = (text(one, "ParkeeCallerIDName").lower() for one in (event, told))
+    assert not set(re.findall("[a-z]+", before)) & set(re.findall("[a-z]+", after))
+
+
+@pytest.mark.parametrize(
+    ("original", "form"),
+    [
+        ("PJSIP/001565a1b2c3-0000002c", r"PJSIP/0\d{5}(?!a1b2c3)[a-z]\d[a-z]\d[a-z]\d-0000002c"),
+        ("PJSIP/001565A1B2C3", r"PJSIP/0\d{5}(?!A1B2C3)[A-Z]\d[A-Z]\d[A-Z]\d"),
+        ("PJSIP/a1b2c3d4", r"PJSIP/(?!a1b2c3d4)([a-z]\d){4}"),
+        ("00:1a:2b:3c:4d:5e", r"(?!..:1a:2b:3c:4d:5e)\d\d(:\d[a-f]){5}"),
+        ("00:1A:2B:3C:4D:5E", r"(?!..:1A:2B:3C:4D:5E)\d\d(:\d[A-F]){5}"),
+        ("00-1a-2b-3c-4d-5e", r"0\d(?!-1a-2b-3c-4d-5e)(-\d[a-z]){5}"),
+        ("001a.2b3c.4d5e", r"0\d\d[a-z](?!.2b3c.4d5e)(\.\d[a-z]\d[a-z]){2}"),
+        ("030-00123456", r"0\d\d-(?!00123456)0\d{7}"),
+        ("7a", r"(?!7a)\d[a-z]"),
+    ],
+)
+def test_letters_and_digits_in_one_piece_are_somebodys(original: str, form: str) -> None:
+    """A phone's hardware address, however it is written, and whatever else is made of both."""
+    for key in ("a", "b", "c"):
+        pseudonym = Anonymizer(key).text(original)
+        assert re.fullmatch(form, pseudonym), pseudonym
+
+
+@pytest.mark.parametrize("kept", ["IAX2/", "Local/5@s;1", ":::", "1", "s,1"])
+def test_what_stands_alone_stays(kept: str) -> None:
+    """A technology, a half of a Local channel, the extension s: none is a part of somebody."""
+    assert Anonymizer("k").text(kept) == kept
+
+
+def test_a_piece_of_letters_and_digits_is_the_same_everywhere() -> None:
+    """A device and its channel, in small letters and in capital ones; a210 has the number of 210; no two become one."""
+    pseudonyms = Anonymizer("k")
+    device = pseudonyms.text("PJSIP/001565a1b2c3")
+    assert pseudonyms.text("PJSIP/001565a1b2c3-0000002c") == f"{device}-0000002c"
+    assert pseudonyms.name("001565A1B2C3") == device.removeprefix("PJSIP/").upper()
+    assert pseudonyms.text("a210")[1:] == pseudonyms.text("210")
+    rooms = [f"{letter}{digit}" for letter in string.ascii_lowercase for digit in string.digits]
+    assert len({pseudonyms.text(room) for room in rooms}) == len(rooms)
+
+
+def test_a_piece_that_is_somebodys_is_given_to_nobody() -> None:
+    """Rooms 0 to 4 of each floor have been met: who is there becomes somebody in rooms 5 to 9."""
+    pseudonyms = Anonymizer("k")
+    rooms = [f"{letter}{digit}" for letter in string.ascii_lowercase for digit in "01234"]
+    for room in rooms:
+        pseudonyms.meet({"Device": f"PJSIP/{room}"})
+    given = [pseudonyms.text(room) for room in rooms[:20]]
+    assert {room[1:] for room in given} <= set("56789")
+
+
 @pytest.mark.parametrize("id_", ["resync-1/Status", "resync-12-0a1b2c3d/QueueStatus", "Getvar/31-0a1b2c3d"])
 def test_which_question_is_answered_stays(id_: str) -> None:
     """A resync is one by the id of its answers."""
@@ -219,11 +287,13 @@ def test_no_two_get_one_pseudonym() -> None:
 
 NUMBER = st.from_regex(r"\A[1-9][0-9]{8,14}\Z")
 PERSON = st.from_regex(r"\A[A-Z][a-z]{4,12}q[a-z]{3}\Z")
+PIECE = st.from_regex(r"\A[0-9a-z]{0,6}([a-z][0-9]|[0-9][a-z])[0-9a-z]{0,6}\Z").filter("iax2".__ne__)
 HEADERS = {name for path in RECORDINGS[:12] for _, event in read(path)[1] for name in event}
 ITS_OWN_WORDS = re.compile(
     r"Event\w*|Response|Type|Application|State|\w*StateDesc|Bridge[TCV]\w*|Privilege|Cause-txt"
 )
 """Headers in which Asterisk speaks of nobody."""
+ITS_CODECS = re.compile(r"\w*formats?|\w*trans")
 FORMS = (
     "{}",
     "<{}>",
@@ -251,6 +321,25 @@ def test_nothing_gets_through_by_any_header(secret_and_header: tuple[str, str], 
         "Variable": [f"{secret}={secret}"],
     }
     assert secret.lower() not in json.dumps(Anonymizer().event(event)).lower()
+
+
+@given(
+    PIECE,
+    st.sampled_from(
+        sorted(one for one in HEADERS if not ITS_OWN_WORDS.fullmatch(one) and not ITS_CODECS.fullmatch(one))
+    )
+    | st.from_regex(r"\AX-[A-Za-z-]{1,20}\Z"),
+    st.sampled_from(FORMS),
+)
+def test_no_piece_of_letters_and_digits_gets_through(secret: str, header: str, form: str) -> None:
+    """However short it is, in whatever order, it does not come out as it went in."""
+    event: Headers = {
+        header: form.replace("{}", secret),
+        f"X({secret})": "1",
+        "Variable": [f"{secret}={secret}"],
+    }
+    told = json.dumps(Anonymizer().event(event)).lower()
+    assert not re.search(f"(?<![0-9a-z]){secret}(?![0-9a-z])", told)
 
 
 # ------------------------------------------------------------------ the command
@@ -292,3 +381,37 @@ def test_the_command_does_not_write_over_the_recording(
     assert file.read_text() == "what?\n"
     assert main(["anonymize", str(tmp_path / "missing"), str(file)]) == 1
     assert "missing: No such file" in capsys.readouterr().err
+    assert file.read_text() == "what?\n"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_goes_wrong_costs_no_older_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording that is not whole leaves what was there; a whole one takes its place, for its owner's eyes alone."""
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text('{"t": 0, "event": {"Event": "Hangup"}}\n{"t": 1, "eve')
+    out = tmp_path / "out.jsonl"
+    out.write_text("of yesterday")
+    assert main(["anonymize", str(cut), str(out)]) == 1
+    assert f"{cut}: line 2: not JSON" in capsys.readouterr().err
+    assert out.read_text() == "of yesterday"
+    assert set(tmp_path.iterdir()) == {cut, out}
+    cut.write_text('{"t": 0, "event": {"Event": "Hangup"}}\n')
+    assert main(["anonymize", str(cut), str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 2
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_that_cannot_be_looked_at_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind a folder that may not be entered, or with a name that no file can have: in a line, not a traceback."""
+    recording = FOLDER / "pickup" / "ringing.jsonl"
+    out = tmp_path / ("x" * 300)
+    assert main(["anonymize", str(recording), str(out)]) == 1
+    assert capsys.readouterr().err == f"{out}: File name too long\n"
+
+
+def test_the_command_writes_to_a_pipe_as_well() -> None:
+    """As in ``anonymize FILE /dev/stdout | less``."""
+    recording = FOLDER / "pickup" / "ringing.jsonl"
+    words = (sys.executable, "-m", "bridge", "anonymize", str(recording), "/dev/stdout")
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert len(said.stdout.splitlines()) == len(recording.read_text().splitlines())

@@ -1,6 +1,9 @@
 """The command ``uapi-bridge``: what each of its words does, says, and ends with."""
 
+import asyncio
+import getpass
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from ami.fake import FakeAsterisk, listening, settings
+from bridge.ami import read
+from bridge.anonymize import Anonymizer
 from bridge.cli import main
 from bridge.tokens import sha256_hex
 from uapi.world import EPOCH
@@ -101,6 +107,22 @@ def test_an_unknown_word_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None
     helped = capsys.readouterr().out
     for word in ("serve", "record", "replay", "check", "token"):
         assert word in helped
+
+
+def test_a_question_without_an_answer_is_told_and_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-D where init asks for a secret: nothing is written."""
+
+    def end_of_input(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.delenv("AMI_SECRET", raising=False)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(getpass, "getpass", end_of_input)
+    assert main(["init", str(tmp_path / "uapi"), "--read-as", "admin"]) == 1
+    assert capsys.readouterr() == ("", "\nno answer: nothing was done\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- replay
@@ -236,6 +258,7 @@ def test_serve_tells_of_a_port_that_is_taken(config: Path) -> None:
         first.communicate(timeout=15)
     assert second.returncode == 1
     assert "address already in use" in err
+    assert f"http.host, http.port: 127.0.0.1:{port} cannot be listened on" in err
     assert "Traceback" not in err
 
 
@@ -249,6 +272,43 @@ def test_record_ends_with_what_it_has(config: Path, tmp_path: Path) -> None:
         process.communicate(timeout=15)
     assert process.returncode == 0
     assert json.loads(file.read_text())["recording"] == 1
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_record_writes_over_nothing(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was recorded is not lost by saying the same again."""
+    file = tmp_path / "r.jsonl"
+    file.write_text("the problem\n")
+    assert main(["record", "--config", str(config), str(file)]) == 1
+    assert capsys.readouterr().err == f"{file}: is there already; give another name, or delete it first\n"
+    assert file.read_text() == "the problem\n"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("key", ["a few words", ""])
+async def test_record_with_a_key_writes_nobody(config: Path, tmp_path: Path, key: str) -> None:
+    """Whoever gives one wants pseudonyms; an empty one is any."""
+    file = tmp_path / "r.jsonl"
+    fake = FakeAsterisk()
+    fake.answers["CoreSettings"] = lambda heard: settings(heard, systemname="acme")
+    async with listening(fake):
+        config.write_text(CONFIGURATION.replace("port = 1", f'port = {fake.port}\nsecret = "hush-hush"'))  # noqa: ASYNC240 -- it is in no time
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bridge", "record", "--config", str(config), "--key", key, str(file),
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            async for line in process.stderr:
+                if b"recording Asterisk" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+    assert process.returncode == 0
+    told = read(file)[0].systemname
+    assert re.fullmatch("[a-z]{4}", told)
+    assert told != "acme"
+    assert not key or told == Anonymizer(key).text("acme")
 
 
 def test_record_tells_of_a_file_that_cannot_be_written(

@@ -19,15 +19,16 @@ def test_the_event_filter_lets_pass_what_the_core_follows() -> None:
 
 def test_the_manager_user_has_the_least_rights() -> None:
     """Read calls and queues; originate, act on calls, ask about them; wait for a slow reader; from here alone."""
-    options = dict(re.findall(r"^(\w+) = (.+)$", MANAGER, re.MULTILINE))
-    assert options == {
-        "secret": "change-me",
-        "deny": "0.0.0.0/0.0.0.0",
-        "permit": "127.0.0.1/255.255.255.255",
-        "read": "call,agent",
-        "write": "originate,call,reporting",
-        "writetimeout": "5000",
-    }
+    assert re.findall(r"^(\w+) = (.+)$", MANAGER, re.MULTILINE) == [
+        ("secret", "change-me"),
+        ("deny", "0.0.0.0/0.0.0.0"),
+        ("deny", "::/0"),
+        ("permit", "127.0.0.1/255.255.255.255"),
+        ("permit", "::1/128"),
+        ("read", "call,agent"),
+        ("write", "originate,call,reporting"),
+        ("writetimeout", "5000"),
+    ]
 
 
 def test_the_dialplan_has_the_two_steps_that_the_bridge_names() -> None:

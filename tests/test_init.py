@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import errno
 import hashlib
 import re
+import socket
 import tomllib
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -17,7 +19,8 @@ from bridge.grammar import Endpoint, Extension
 from bridge.includes import dialplan_conf, manager_conf, steps
 from bridge.init import Numbers, Pbx, add_arguments, configuration, given, number, run
 from bridge.patterns import Pattern
-from bridge.settings import Settings, load, warnings
+from bridge.settings import AmiSettings, Settings, SettingsError, load, warnings
+from real.certificates import Authority
 
 REPOSITORY = Path(__file__).parents[1]
 FILES = ("bridge.toml", "manager.d/uapi.conf", "extensions.d/uapi.conf")
@@ -73,7 +76,13 @@ def test_names_and_addresses_go_where_they_belong() -> None:
         "permit = 192.0.2.7/255.255.255.255",
     }
     assert "permit = 127.0.0.1/255.255.255.255" in changed
-    assert "permit = 2001:db8::1/ffff:ffff:" in manager_conf(permit="2001:db8::1")
+    for address, line in (
+        ("2001:db8::1", "2001:db8::1/128"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("10.0.0.0/24", "10.0.0.0/255.255.255.0"),
+    ):
+        assert f"permit = ::1/128\npermit = {line}\n" in manager_conf(permit=address)
+    assert manager_conf(permit="::1") == manager_conf(permit="127.0.0.1") == manager_conf()
     other = dialplan_conf("elsewhere").splitlines()
     assert [line for line in other if line not in dialplan_conf().splitlines()] == ["[elsewhere]"]
 
@@ -162,12 +171,74 @@ def test_a_prefix_wants_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_number_that_is_none_is_a_wrong_option(capsys: pytest.CaptureFixture[str]) -> None:
-    """The command line says what a number looks like."""
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--extensions", "desk-7", "must be an extension number"),
+        ("--prefix", "000a", "must be digits, such as 0003"),
+        ("--prefix", "0003*2*", "must be digits, such as 0003"),
+        ("--permit", "pbx.example.org", "must be an address or a network"),
+        ("--permit", "10.0.0.0/40", "must be an address or a network"),
+    ],
+)
+def test_what_is_no_number_or_address_is_a_wrong_option(
+    option: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command line says what one looks like."""
     with pytest.raises(SystemExit) as wrong:
-        options(".", "--extensions", "desk-7")
+        options(".", option, value)
     assert wrong.value.code == 2
-    assert "must be an extension number" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
+
+
+def test_a_prefix_may_be_written_with_its_star(tmp_path: Path) -> None:
+    """As numbers show it."""
+    assert init(tmp_path, "--extensions", "210", "--prefix", "0003*") == 0
+    assert extensions(loaded(tmp_path)) == ["0003*210"]
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("--ami-port", "99999"), "ami.port: must be at most 65535"),
+        (("--ami-host", "[::1]"), "ami.host: must be"),
+        (("--ami-ca", "nowhere.pem"), "ami.ca_file: cannot be read"),
+        (("--read-as", "admin"), "ami.secret: must be printable text, not empty, without blanks around it"),
+    ],
+)
+def test_what_cannot_be_configured_is_told_by_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], key: str
+) -> None:
+    """In a sentence, before the PBX is asked, and with nothing written."""
+    monkeypatch.setenv("AMI_SECRET", "amp111 ")
+    with pytest.raises(SettingsError) as wrong:
+        init(tmp_path, *words)
+    assert str(wrong.value).startswith(key)
+    assert written(tmp_path) == []
+
+
+def test_tls_has_its_own_port_and_may_have_its_own_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CA that is named is in the configuration, and found wherever the bridge is started from."""
+    ca = Authority(tmp_path).cert
+    monkeypatch.chdir(tmp_path)
+    assert init(tmp_path / "new", "--ami-ca", ca.name) == 0
+    ami = loaded(tmp_path / "new").ami
+    assert (ami.tls, ami.port, ami.ca_file) == (True, 5039, str(ca))
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root may read all, so the refusal is made here."""
+
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert init(tmp_path) == 1
+    assert capsys.readouterr().err == f"{tmp_path / FILES[0]}: Permission denied\n"
 
 
 # --- numbers
@@ -219,7 +290,9 @@ def test_steps_are_told_only_where_they_are_to_be_taken(
     monkeypatch.setattr("bridge.init._own_address", lambda _: None)
     init(tmp_path / "there", "--extensions", "210", "--ami-host", "pbx.example.org")
     assert "Add a permit line" in capsys.readouterr().out
-    assert (tmp_path / "there" / FILES[1]).read_text().count("permit =") == 1
+    assert (tmp_path / "there" / FILES[1]).read_text() == manager_conf(
+        secret=loaded(tmp_path / "there").ami.secret.get_secret_value()
+    )
 
 
 # --- reading the PBX
@@ -286,14 +359,20 @@ async def test_a_user_who_may_not_read_is_told(
 async def test_a_pbx_that_cannot_be_read_leaves_nothing_written(
     pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong secret, or none at all: a sentence, exit status 1, no file."""
+    """A wrong secret, or none at all, or nobody there: a sentence that says which, and no file."""
     pbx.answers["Login"] = lambda heard: error(heard, "Authentication failed")
     monkeypatch.delenv("AMI_SECRET", raising=False)
-    assert await init_from(pbx, tmp_path) == 1
-    assert "AMI_SECRET" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match="AMI_SECRET"):
+        await init_from(pbx, tmp_path)
     monkeypatch.setenv("AMI_SECRET", "wrong")
     assert await init_from(pbx, tmp_path) == 1
     assert "Authentication failed" in capsys.readouterr().err
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        words = (tmp_path, "--ami-port", str(port), "--read-as", "admin")
+        assert await asyncio.to_thread(init, *words) == 1
+    assert f"Nobody listens at 127.0.0.1:{port}." in capsys.readouterr().err
     assert written(tmp_path) == []
 
 
@@ -301,7 +380,7 @@ def test_a_name_with_quotes_stays_a_name() -> None:
     """What a PBX calls its queues cannot break the file."""
     queues = ('a "quoted" \\ name', "# [[apps]]")
     read: dict[str, Any] = tomllib.loads(
-        configuration("127.0.0.1", 5038, "s", "0" * 64, Numbers(), Pbx(queues=queues), tls=False)
+        configuration(AmiSettings(), "s", "0" * 64, Numbers(), Pbx(queues=queues))
     )
     assert "queues" not in read
     assert len(read["apps"]) == 1

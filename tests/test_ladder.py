@@ -1,6 +1,7 @@
 """Recordings drawn as ladders: who did what when, as it stands beside some of them."""
 
 import difflib
+import json
 import re
 from pathlib import Path
 
@@ -81,6 +82,30 @@ def test_more_parties_than_lanes_share_the_last(capsys: pytest.CaptureFixture[st
     assert "others" in drawn
     assert all(f"{leg} rings" in drawn for leg in legs[1:])
     assert max(map(len, drawn.splitlines())) <= WIDTH
+
+
+def test_only_what_can_be_printed_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What a caller, a dialled number and the PBX are called neither steers the terminal nor breaks the drawing."""
+    evil = "\x1b]0;x\x07\ud800\u202e"
+    caller, called = "1795472464.1", "1795472464.2"
+    events = (
+        {"Uniqueid": caller, "Channel": "PJSIP/trunk-00000001", "ChannelState": "4", "CallerIDNum": f"+49{evil}",
+         "CallerIDName": "Eve", "Exten": f"0003{evil}"},
+        {"Uniqueid": called, "Channel": "PJSIP/0003*210-00000002", "ChannelState": "5", "CallerIDNum": "0003*210",
+         "CallerIDName": "", "ConnectedLineNum": f"42{evil}", "ConnectedLineName": f"Eve{evil} <1>", "Exten": "s"},
+    )  # fmt: skip
+    lines = [
+        {"recording": 1, "asterisk": f"22{evil}", "systemname": f"pbx{evil}"},
+        *({"t": 0, "event": {"Event": "Newchannel", "Linkedid": caller} | event} for event in events),
+    ]
+    file = tmp_path / "evil.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["replay", "--ladder", str(file)]) == 0
+    drawn = capsys.readouterr().out
+    assert all(line.isprintable() for line in drawn.split("\n"))
+    assert "Asterisk 22]0;x, called pbx]0;x" in drawn
+    assert "+49]0;x calls 0003]0;x" in drawn
+    assert "0003*210 sees Eve]0;x 1 <42]0;x>" in drawn
 
 
 def test_nothing_is_a_ladder_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

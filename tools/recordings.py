@@ -91,6 +91,7 @@ async def make(
                 path = one.path(folder, version, driver)
                 print(f"Asterisk {version}, {driver}: {one.name}", flush=True)
                 fresh = path.with_suffix(".new")
+                fresh.unlink(missing_ok=True)  # of a run that was interrupted
                 recorder = Recorder(described.config, fresh)
                 try:
                     await _record(one, Stage(lab, bridge, proxy, recorder.start), recorder)

@@ -48,12 +48,18 @@ fi
 # The commands of docs/deploy.md, as they stand there.
 commands=$(awk '/^## /{here = /systemd|Several/} /^```/{sh = here && /^```sh/; next} sh' docs/deploy.md | sed 's/^sudo //')
 install=$(grep '^env PIPX_HOME=' <<<"$commands")
+# Those of docs/operations.md.
+upgrade=$(sed -n 's/^ *sudo \(env PIPX_HOME=.*\)/\1/p' docs/operations.md)
+doctor=$(sed -n 's/^sudo \(sh -c .*doctor.*\)/\1/p' docs/operations.md)
 
 echo "unit: installing the bridge"
 rm -rf "$machine"/src/* "$machine"/etc/uapi-bridge "$machine"/etc/systemd/system/uapi-bridge* "$machine"/opt/pipx
 cp -R LICENSE README.md bridge bridge.example.toml packaging pyproject.toml "$machine/src/"
 cp /etc/resolv.conf "$machine/etc/"
-logged chroot "$machine" env -i -C /src PATH=/usr/bin:/bin HOME=/root sh -c "$install"
+for command in "$install" "$upgrade"; do
+    logged chroot "$machine" env -i -C /src PATH=/usr/bin:/bin HOME=/root sh -c "$command"
+done
+echo "$doctor" >"$machine/doctor.sh"
 grep -v '^env PIPX_HOME=' <<<"$commands" >"$machine/commands.sh"
 
 cat >"$machine/trial.sh" <<'END'
@@ -93,6 +99,12 @@ uid=$(ps -o uid= -p "$pid" | tr -d ' ')
 is "$(grep -c -E '^Cap(Inh|Prm|Eff|Bnd|Amb):\s0000000000000000$' "/proc/$pid/status")" 5
 is "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" 2
 is "$(tr '\0' '\n' <"/proc/$pid/environ" | grep -c '^BRIDGE_AMI__SECRET=from-the-environment$')" 1
+
+step "the doctor has the secrets of the service"
+{ sh /doctor.sh || true; } | grep -q 'Nobody listens at'
+sed 's/ doctor / check /' /doctor.sh >/check.sh
+sed 's/; \. [^;]*;/;/' /check.sh | sh | grep -q 'ami.secret: is still change-me'
+is "$(sh /check.sh | grep -c 'ami.secret: is still change-me')" 0
 
 step "a reload keeps the process"
 systemctl reload uapi-bridge

@@ -180,5 +180,5 @@ def _event(number: int, value: dict[str, Any]) -> tuple[float, dict[str, str | l
         if not isinstance(header, str) and not (
             isinstance(header, list) and header and all(isinstance(part, str) for part in header)
         ):
-            raise RecordingError(number, f"the header {name} must be a text or a list of texts")
+            raise RecordingError(number, f"the header {name!r} must be a text or a list of texts")
     return float(t), event

@@ -5,7 +5,7 @@ Facts are asked first (``asking``), then judged by checks that do no I/O (``chec
 
 from bridge.doctor.asking import Heard, open_session
 from bridge.doctor.checks import CHECKS, judge
-from bridge.doctor.command import Examination, add_arguments, examine, run
+from bridge.doctor.command import Examination, add_arguments, examine, run, unreachable
 from bridge.doctor.facts import Facts, Probe
 from bridge.doctor.findings import Finding, Level
 
@@ -22,4 +22,5 @@ __all__ = [
     "judge",
     "open_session",
     "run",
+    "unreachable",
 ]

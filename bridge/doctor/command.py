@@ -90,7 +90,7 @@ async def examine(settings: Settings, *, probing: bool = True, timing: Timing | 
     try:
         session = await open_session(ami, timing, heard)
     except LinkDown as error:
-        return Examination(pbx, "", (_unreachable(ami, error),))
+        return Examination(pbx, "", (unreachable(ami, error),))
     except Refused as error:
         return Examination(pbx, "", (_reached(ami), _no_login(ami, error)))
     met = [_reached(ami), ok("login", f"It takes the login of {ami.username}.")]
@@ -112,7 +112,8 @@ def _reached(ami: AmiSettings) -> Finding:
     return ok("reachable", f"Asterisk's manager interface answers at {ami.host}:{ami.port}.")
 
 
-def _unreachable(ami: AmiSettings, error: LinkDown) -> Finding:
+def unreachable(ami: AmiSettings, error: LinkDown) -> Finding:
+    """Why a PBX cannot be connected to."""
     cause = error.__cause__
     where = f"{ami.host}:{ami.port}"
     if isinstance(cause, socket.gaierror):
@@ -150,6 +151,13 @@ def _unreachable(ami: AmiSettings, error: LinkDown) -> Finding:
 
 
 def _no_login(ami: AmiSettings, error: Refused) -> Finding:
+    if error.message == "Login Already In Use":
+        return problem(
+            "login",
+            f"Asterisk lets {ami.username} log in once at a time, and somebody is: the bridge itself, perhaps.",
+            "allowmultiplelogin = yes in [general] of manager.conf, then `manager reload`: so that bridges can stand"
+            " beside each other, and the doctor and the recorder beside them",
+        )
     return problem(
         "login",
         f"Asterisk refuses the login of {ami.username} ({error.message}): no such user, another secret, or not from"

@@ -7,6 +7,7 @@ and can tell whether a PBX has them as they are.
 import re
 from dataclasses import dataclass
 from importlib import resources
+from ipaddress import ip_network
 
 MANAGER = "manager.d/uapi.conf"
 """Where the manager user stands, below ``/etc/asterisk``."""
@@ -16,6 +17,8 @@ DIALPLAN = "extensions.d/uapi.conf"
 
 CONTEXT = "uapi-pickup"
 """What the context is called as shipped."""
+
+_LAST_PERMIT = "permit = ::1/128\n"
 
 _EXTEN = re.compile(r"exten => (\w+),1,(.*)")
 _SAME = re.compile(r"\s*same => n(?:\(\w+\))?,(.*)")
@@ -38,13 +41,18 @@ def manager_conf(username: str = "uapi", secret: str = "change-me", permit: str 
     Args:
         username: What the user is called.
         secret: Its secret.
-        permit: The address it may log in from, besides this machine's own.
+        permit: The address, or network, that it may log in from besides the PBX's own machine.
+
+    Raises:
+        ValueError: `permit` is neither.
     """
     text = _read("manager.conf").replace("[uapi]", f"[{username}]")
     text = text.replace("\nsecret = change-me\n", f"\nsecret = {secret}\n")
-    local = "permit = 127.0.0.1/255.255.255.255\n"
-    mask = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" if ":" in permit else "255.255.255.255"
-    return text if permit == "127.0.0.1" else text.replace(local, f"{local}permit = {permit}/{mask}\n")
+    network = ip_network(permit, strict=False)
+    if network.is_loopback:
+        return text
+    line = network.with_netmask if network.version == 4 else network.with_prefixlen
+    return text.replace(_LAST_PERMIT, f"{_LAST_PERMIT}permit = {line}\n")
 
 
 def dialplan_conf(context: str = CONTEXT) -> str:

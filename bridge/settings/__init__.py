@@ -2,7 +2,7 @@
 
 from bridge.settings.advice import warnings
 from bridge.settings.errors import Problem, SettingsError
-from bridge.settings.reading import load
+from bridge.settings.reading import checked, load
 from bridge.settings.root import Settings
 from bridge.settings.sample import Described, described, sample
 from bridge.settings.sections import (
@@ -34,6 +34,7 @@ __all__ = [
     "SettingsError",
     "UapiSettings",
     "User",
+    "checked",
     "described",
     "is_loopback",
     "load",

@@ -61,6 +61,23 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
 
         written = overlaid(written, variables, PREFIX)
     try:
+        return checked(written)
+    except SettingsError as error:
+        problems = error.problems
+    origin = "environment" if path is None else str(path)
+    raise SettingsError(replace(one, origin=_variable_of(one.key, variables) or origin) for one in problems)
+
+
+def checked(written: Mapping[str, Any]) -> Settings:
+    """Check a configuration that has been read.
+
+    Args:
+        written: Its sections, by name.
+
+    Raises:
+        SettingsError: it has unknown keys, or does not hold together.
+    """
+    try:
         settings = Settings.model_validate(written)
         problems = _unusable_files(settings)
     except ValidationError as error:
@@ -69,10 +86,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Settings:
         problems = list(error.problems)
     if problems:
         # Raised here and not from pydantic's error, which holds the values, secrets among them.
-        origin = "environment" if path is None else str(path)
-        raise SettingsError(
-            replace(one, origin=_variable_of(one.key, variables) or origin) for one in problems
-        )
+        raise SettingsError(problems)
     return settings
 
 

@@ -120,9 +120,9 @@ def test_nothing_is_a_recording_too(tmp_path: Path) -> None:
         ('{"t": 1, "event": []}', "event must be"),
         ('{"t": 1, "event": {}}', "event must be"),
         ('{"t": 1, "event": {"Event": ["x"]}}', "event must be"),
-        ('{"t": 1, "event": {"Event": "x", "A": 1}}', "the header A"),
-        ('{"t": 1, "event": {"Event": "x", "A": []}}', "the header A"),
-        ('{"t": 1, "event": {"Event": "x", "A": ["b", 1]}}', "the header A"),
+        ('{"t": 1, "event": {"Event": "x", "A": 1}}', "the header 'A'"),
+        ('{"t": 1, "event": {"Event": "x", "A": []}}', "the header 'A'"),
+        ('{"t": 1, "event": {"Event": "x", "A": ["b", 1]}}', "the header 'A'"),
         ("\xff\xfe", "not JSON"),
     ],
 )

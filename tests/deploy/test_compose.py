@@ -223,6 +223,7 @@ def test_asterisk_gets_this_installations_secrets(place: Path) -> None:
     assert _settings(etc / "manager.d/uapi.conf", "secret", "deny", "permit") == [
         f"secret = {secrets['ami.secret'].strip()}",
         "deny = 0.0.0.0/0.0.0.0",
+        "deny = ::/0",
         "permit = 172.20.0.0/16",
     ]
     assert _settings(etc / "manager.conf", "bindaddr") == ["bindaddr = 0.0.0.0"]

@@ -75,7 +75,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "docker compose build": _IMAGES,
         "docker compose up --wait": _IMAGES,
         "sudo env UV_TOOL_DIR=/opt/uv UV_TOOL_BIN_DIR=/usr/local/bin uv tool install --python /usr/bin/python3 .": _PACKAGES,
-        "pipx install --force .": _PACKAGES,
+        "docker compose exec bridge bridge-entrypoint doctor --config /etc/uapi-bridge/bridge.toml": _IMAGES,
         "systemctl start": _UNIT,
         "systemctl status": _UNIT,
         "systemctl status uapi-bridge": _UNIT,
@@ -84,6 +84,9 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "systemctl restart uapi-bridge": _UNIT,
         "systemd-analyze security uapi-bridge": _UNIT,
         "journalctl -u uapi-bridge": _UNIT,
+        # docs/operations.md
+        "sudo env PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install --force .": _UNIT,
+        "sudo sh -c 'set -a; . /etc/uapi-bridge/environment; exec uapi-bridge doctor --config /etc/uapi-bridge/bridge.toml'": _UNIT,
         # docs/recordings.md
         "uapi-bridge record --config /etc/uapi-bridge/bridge.toml problem.jsonl": _RECORDS,
         "uapi-bridge record --anonymize --config /etc/uapi-bridge/bridge.toml to-send.jsonl": _RECORDS,

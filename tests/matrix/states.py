@@ -43,12 +43,13 @@ State = Callable[[Lab, Bridge], Awaitable[Scene]]
 
 
 async def _listed(bridge: Bridge, uri: str, status: str, *, views: int) -> dict[str, Any]:
-    """The one call under an extension, once it has so many views, one of them in that status there."""
+    """The one call under an extension, once it has so many views, one of them in that status there, and all phones ring."""
 
     async def settled() -> dict[str, Any] | None:
         for call in await bridge.calls(uri):
             shown = call["phoneCallView"]
-            if len(shown) == views and any(v["status"] == status and v["extension"] == uri for v in shown):
+            there = any(v["status"] == status and v["extension"] == uri for v in shown)
+            if len(shown) == views and there and all(v["status"] != "2" for v in shown):
                 return call
         return None
 

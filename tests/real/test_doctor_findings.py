@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from bridge.ami import Timing
-from bridge.doctor import Examination, Finding, Level, checks, command, examine
+from bridge.doctor import Examination, Finding, Heard, Level, checks, command, examine, open_session
 from bridge.includes import steps
 from bridge.settings import Settings
-from lab import Ami, Bridge, Lab, Message
+from lab import Ami, Bridge, Lab, Message, until
 from lab.fixtures import VERSION, NewLab, NewProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
@@ -269,6 +269,36 @@ async def test_a_login_that_fails_is_found(new_lab: NewLab) -> None:
         lab, MANAGER, lambda text: text.replace("permit = 127.0.0.1/", "permit = 192.0.2.1/"), "manager"
     )
     assert unwell(await examine(settings(lab))) == {"login": Level.PROBLEM}
+
+
+async def test_ipv6_is_let_in_from_this_machine_alone(new_lab: NewLab) -> None:
+    """Where Asterisk listens on it: an IPv4 deny line says nothing of IPv6, which has its own."""
+    options = {("manager.conf", "general", "bindaddr"): "::"}
+    lab = await new_lab(phones=("0003*100",), company=False, options=options)
+    hosts = ("127.0.0.1", "::1")
+    assert [unwell(await examine(settings(lab, ami={"host": host}))) for host in hosts] == [{}, {}]
+    await rewrite(lab, MANAGER, lambda text: text.replace("permit = ::1/128", ""), "manager")
+    found = [unwell(await examine(settings(lab, ami={"host": host}))) for host in hosts]
+    assert found == [{}, {"login": Level.PROBLEM}]
+
+
+async def test_a_manager_user_who_may_log_in_once_is_found(new_lab: NewLab) -> None:
+    """The secret is right, and the login refused all the same while the bridge is there."""
+    options = {("manager.conf", "general", "allowmultiplelogin"): "no"}
+    lab = await new_lab(phones=("0003*100",), company=False, options=options)
+    given = settings(lab)
+    serving = await open_session(given.ami, Timing(), Heard())
+    try:
+        found = await examine(given)
+    finally:
+        await serving.close(logoff=True)
+    assert unwell(found) == {"login": Level.PROBLEM}
+    assert "allowmultiplelogin = yes" in the(found, "login").remedy
+
+    async def well() -> bool:
+        return unwell(await examine(given)) == {}
+
+    await until(well, "it may log in again")
 
 
 async def test_a_pbx_that_is_not_there_is_found(new_lab: NewLab) -> None:

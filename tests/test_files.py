@@ -1,0 +1,84 @@
+"""Files that only their owner can read: new ones, whole ones, and what is none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.files import fresh, whole
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_fresh_one_was_not_there(tmp_path: Path) -> None:
+    """It is its owner's alone; the second time it is refused by its name, and stays."""
+    path = tmp_path / "new"
+    with fresh(path) as out:
+        out.write("half a pair: \ud800")
+    assert (path.read_bytes(), _mode(path)) == (b"half a pair: \xed\xa0\x80", 0o600)
+    with pytest.raises(FileExistsError) as refused:
+        fresh(path)
+    assert refused.value.filename == str(path)
+    assert path.read_bytes().startswith(b"half")
+
+
+def test_a_whole_one_takes_the_place_of_the_old_in_the_end(tmp_path: Path) -> None:
+    """Until then the old one is there, whoever could read it; a link to it stays a link."""
+    path, link = tmp_path / "it", tmp_path / "link"
+    path.write_text("old")
+    path.chmod(0o644)
+    link.symlink_to(path)
+    with whole(link) as out:
+        out.write("new")
+        out.flush()
+        assert path.read_text() == "old"
+    assert (path.read_text(), _mode(path), link.is_symlink()) == ("new", 0o600, True)
+    assert set(tmp_path.iterdir()) == {path, link}
+
+
+def test_of_half_a_one_nothing_is_left(tmp_path: Path) -> None:
+    """Whatever breaks it off; an older one stays."""
+    path = tmp_path / "it"
+
+    def break_off() -> None:
+        with whole(path) as out:
+            out.write("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert list(tmp_path.iterdir()) == []
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
+
+
+def test_an_error_names_the_file_that_is_meant(tmp_path: Path) -> None:
+    """Not the one beside it that nobody has heard of."""
+    path = tmp_path / "no" / "it"
+    with pytest.raises(FileNotFoundError) as error:
+        fresh(path)
+    assert error.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as error, whole(path):
+        pass
+    assert error.value.filename == str(path)
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    """What is no file has nothing to lose, and no other can take its place."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with whole(path) as out:
+            out.write("whole")
+        assert os.read(reader, 99) == b"whole"
+        with fresh(path) as out:
+            out.write("fresh")
+        assert os.read(reader, 99) == b"fresh"
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
