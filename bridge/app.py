@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from starlette.applications import Starlette
+from starlette.routing import Router
 
 from bridge.ami import READ, Link, LinkState
 from bridge.calls import Headers, Picture
@@ -51,7 +51,7 @@ class Bridge:
         feed: Who is told of what happens to calls.
     """
 
-    asgi: Starlette
+    asgi: Router
     link: RunningPbx
     picture: Picture
     pickups: Pickups
@@ -120,7 +120,7 @@ def create_app(
         return (phone for device in devices if (phone := endpoints.of_device(device)) and is_phone(phone))
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: object) -> AsyncIterator[None]:
         running = asyncio.create_task(link.run())
         try:
             yield

@@ -26,7 +26,7 @@ def test_putting_it_together_connects_to_nothing() -> None:
 async def test_the_link_lives_as_long_as_the_service() -> None:
     """It is told to log off before the service is gone."""
     world = World()
-    async with world.bridge.asgi.router.lifespan_context(world.bridge.asgi):
+    async with world.bridge.asgi.lifespan_context(world.bridge.asgi):
         await asyncio.sleep(0)
         assert not world.link.logged_off
     assert world.link.logged_off
@@ -41,7 +41,7 @@ async def test_a_link_that_ends_by_itself_is_a_fault_that_shows() -> None:
 
     world.link.run = fail  # type: ignore[method-assign]  # a fault
     with pytest.raises(OSError, match="the CA file is gone"):
-        async with world.bridge.asgi.router.lifespan_context(world.bridge.asgi):
+        async with world.bridge.asgi.lifespan_context(world.bridge.asgi):
             await asyncio.sleep(0)
 
 

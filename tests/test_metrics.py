@@ -19,6 +19,7 @@ from bridge.calls import WANTED, Pickup, PickupStatus
 from bridge.grammar import CallId, PickupId
 from bridge.metrics import Metrics
 from bridge.pickup import PickupRequest, PickupResult
+from bridge.uapi.layers import Requests
 from uapi.world import World, path, pickup
 
 PACKAGING = Path(__file__).parents[1] / "packaging"
@@ -208,9 +209,10 @@ def test_of_two_puts_the_first_counts(watched: Watched) -> None:
 @pytest.fixture
 def served(world: World, watched: Watched) -> Iterator[TestClient]:
     """The real API, watched, with /metrics."""
-    world.bridge.asgi.router.routes.append(Route("/metrics", watched.metrics.respond))
-    (requests,) = (one for one in world.bridge.asgi.user_middleware if "on_answer" in one.kwargs)
-    requests.kwargs["on_answer"] = watched.metrics.on_answer
+    world.bridge.asgi.routes.append(Route("/metrics", watched.metrics.respond))
+    requests = world.bridge.asgi.middleware_stack
+    assert isinstance(requests, Requests)
+    requests._on_answer = watched.metrics.on_answer
     with world.client() as client:
         yield client
 

@@ -6,18 +6,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from bridge import __version__
 from bridge.uapi.console import console
 from bridge.uapi.cors import Cors
-from bridge.uapi.errors import ApiError, Errors, translate, unexpected
+from bridge.uapi.errors import ApiError, Errors
 from bridge.uapi.events import Events
 from bridge.uapi.layers import OnAnswer, Paths, Requests
 from bridge.uapi.oauth import OAuth, as_oauth
@@ -27,7 +24,7 @@ from bridge.uapi.phonecalls import PhoneCalls
 from bridge.uapi.resources import Handler
 from bridge.uapi.service import Service
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[object], AbstractAsyncContextManager[None]]
 
 
 def create_api(
@@ -36,7 +33,7 @@ def create_api(
     on_answer: OnAnswer = lambda _scope, _status: None,
     lifespan: Lifespan | None = None,
     pages: Mapping[str, Handler] = MappingProxyType({}),
-) -> Starlette:
+) -> Router:
     """The application that answers HTTP.
 
     Args:
@@ -61,8 +58,11 @@ def create_api(
     ]
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=list(http.trusted_proxies))
     cors = Middleware(Cors, origins=http.cors_origins)
-    app = Starlette(
+    # Not a whole Starlette application: what that has around its router are answers to errors, which are ours here.
+    return Router(
         routes=[resource.route for resource in resources],
+        redirect_slashes=False,
+        default=_not_found,
         middleware=[
             *([proxies] if http.trusted_proxies else []),
             Middleware(Requests, on_answer=on_answer),
@@ -70,12 +70,8 @@ def create_api(
             Middleware(Errors),
             Middleware(Paths),
         ],
-        exception_handlers={HTTPException: _starlette_error},
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False
-    app.router.default = _not_found
-    return app
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +82,3 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
         raise error
     scope["state"]["error_code"] = error.code
     await as_oauth(error).response()(scope, receive, send)
-
-
-async def _starlette_error(_: Request, error: Exception) -> Response:
-    return (translate(error) or unexpected(error)).response()

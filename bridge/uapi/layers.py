@@ -1,8 +1,8 @@
 """The layers around the routes: each does one thing to every request or reply. Their order stands in ``api.py``."""
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -82,7 +82,7 @@ class Requests:
             await self._app(scope, receive, send)
             return
         given = first(scope["headers"], b"x-request-id")
-        id_ = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        id_ = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
         status = 0
         streams_after: float | None = None
 

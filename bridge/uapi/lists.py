@@ -92,23 +92,6 @@ class ListQuery:
     given: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list.
-
-    Args:
-        calls: What is on it.
-        total: How many calls all pages have.
-        next: The address of the page after it, if there is one.
-        prev: The address of the page before it, if there is one.
-    """
-
-    calls: list[Call]
-    total: int
-    next: str | None
-    prev: str | None
-
-
 @lru_cache(maxsize=64)  # who polls asks the same again
 def read(query: bytes) -> ListQuery:
     """Read the query of a request; parameters that are unknown are passed over.
@@ -138,13 +121,15 @@ def read(query: bytes) -> ListQuery:
     )
 
 
-def page(calls: Sequence[Call], query: ListQuery, address: str) -> Page:
+def page(calls: Sequence[Call], query: ListQuery) -> tuple[list[Call], int]:
     """Cut a page out of the calls that were found.
 
     Args:
         calls: The calls, by published and then by id.
         query: What is wanted.
-        address: The list's own address, without query.
+
+    Returns:
+        The calls on it, and how many all pages have.
     """
     kept = calls if query.keep is None else list(filter(query.keep, calls))
     total, end = len(kept), query.start + query.count
@@ -152,12 +137,20 @@ def page(calls: Sequence[Call], query: ListQuery, address: str) -> Page:
         shown = kept[max(0, total - end) : max(0, total - query.start)][::-1]
     else:
         shown = kept[query.start : end]
-    return Page(
-        calls=list(shown),
-        total=total,
-        next=_link(address, query, end) if end < total and end <= LARGEST else None,
-        prev=_link(address, query, max(0, query.start - query.count)) if query.start > 0 else None,
-    )
+    return list(shown), total
+
+
+def beside(total: int, query: ListQuery, address: str) -> tuple[str | None, str | None]:
+    """The addresses of the pages after and before a page, where there are such.
+
+    Args:
+        total: How many calls all pages have.
+        query: What is wanted.
+        address: The list's own address, without query.
+    """
+    end = query.start + query.count
+    following = _link(address, query, end) if end < total and end <= LARGEST else None
+    return following, _link(address, query, max(0, query.start - query.count)) if query.start > 0 else None
 
 
 def _link(address: str, query: ListQuery, start: int) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -96,6 +96,12 @@ _NOT_THAT_VIEW = "The user of this App may not pick up that view of the phone ca
 _SHOWN = 256
 """How many calls are kept as they were last shown, those that are over among them: some pages of lists."""
 
+_PAGES = 64
+"""How many replies are kept for those who poll: they are told the same again for as long as no call on it has changed."""
+
+_POLLED = 32
+"""Calls on a page that is kept: more are not what somebody looks at again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -105,11 +111,13 @@ class _Asked:
         base: Where the client sees the API.
         query: Which of the calls, and what of them.
         address: Whose calls.
+        key: What tells it from all other questions: as it was asked, and by whom.
     """
 
     base: str
     query: lists.ListQuery
     address: Address
+    key: Hashable
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,21 @@ class _Shown:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was answered to a question.
+
+    Args:
+        calls: The calls that were on the page.
+        total: How many all pages had.
+        response: The reply.
+    """
+
+    calls: list[Call]
+    total: int
+    response: Response
+
+
 class PhoneCalls:
     """The handlers of PhoneCalls."""
 
@@ -134,6 +157,7 @@ class PhoneCalls:
         self._service = service
         self._shown: dict[Hashable, _Shown] = {}
         """What was shown of a call, for whom and where: a call that has not changed is the same object, for all polls."""
+        self._told: dict[Hashable, _Told] = {}
 
     def resources(self) -> list[Resource]:
         """Where they answer."""
@@ -230,17 +254,34 @@ class PhoneCalls:
 
     def _asked(self, request: Request) -> "_Asked":
         app = admit(request, self._service)
-        base = links.base(request, self._service.settings.http)
-        return _Asked(base, lists.read(request.scope["query_string"]), self._address(request, app))
+        scope, base = request.scope, links.base(request, self._service.settings.http)
+        address = self._address(request, app)
+        key = (scope["path"], scope["query_string"], base, app.user.id)
+        return _Asked(base, lists.read(scope["query_string"]), address, key)
 
     def _page(
         self, request: Request, kind: type[Collection], calls: Sequence[Call], asked: "_Asked"
     ) -> Response:
-        page = lists.page(calls, asked.query, f"{asked.base}{request.scope['path']}")
-        collection = _empty(kind, page.total, asked.query.count, asked.query.start, page.next, page.prev)
-        shown = [self._present(call, asked.address, asked.base, asked.query.fields) for call in page.calls]
+        page, total = lists.page(calls, asked.query)
+        told = self._told.get(asked.key)
+        if told is None or told.total != total or told.calls != page:
+            response = self._reply(f"{asked.base}{request.scope['path']}", kind, page, total, asked)
+            told = _Told(page, total, response)
+            if len(page) <= _POLLED:
+                if len(self._told) >= _PAGES:
+                    self._told.clear()
+                self._told[asked.key] = told
+        return _unless_known(request, told.response)
+
+    def _reply(
+        self, address: str, kind: type[Collection], page: Sequence[Call], total: int, asked: "_Asked"
+    ) -> Response:
+        following, previous = lists.beside(total, asked.query, address)
+        collection = _empty(kind, total, asked.query.count, asked.query.start, following, previous)
+        shown = [self._present(call, asked.address, asked.base, asked.query.fields) for call in page]
         etag = hashlib.sha256(b"".join([collection, *(one.digest for one in shown)])).hexdigest()[:24]
-        return _unless_known(request, f'"{etag}"', kind.around(collection, [one.json for one in shown]))
+        headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache"}
+        return _json(kind.around(collection, [one.json for one in shown]), headers=headers)
 
     # --- updating
 
@@ -418,7 +459,6 @@ class PhoneCalls:
         return shown
 
 
-@lru_cache(maxsize=64)  # the pages of those who poll
 def _empty(
     kind: type[Collection], total: int, count: int, start: int, following: str | None, previous: str | None
 ) -> bytes:
@@ -462,14 +502,15 @@ def _with(headers: Mapping[str, str], error: Exception) -> Exception:
     return told
 
 
-def _unless_known(request: Request, etag: str, body: bytes) -> Response:
+def _unless_known(request: Request, response: Response) -> Response:
     """The reply to a GET; 304 where the client has this one already (RFC 9110, 13.1.2)."""
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     given = every(request.scope["headers"], b"if-none-match")
-    known = [one.strip().removeprefix("W/") for one in given.split(",")] if given else []
-    if etag in known or known == ["*"]:
-        return Response(status_code=304, headers=headers)
-    return _json(body, headers=headers)
+    if given:
+        known = [one.strip().removeprefix("W/") for one in given.split(",")]
+        headers = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
+        if headers["ETag"] in known or known == ["*"]:
+            return Response(status_code=304, headers=headers)
+    return response
 
 
 def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

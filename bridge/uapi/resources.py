@@ -1,6 +1,7 @@
 """A resource: an address and the operations it knows. The routes, Allow and the OpenAPI are made from these."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,5 +108,6 @@ class Resource:
             )
         response = await operation.handler(Request(scope, receive))
         if method == "HEAD":
+            response = copy(response)  # it may be kept for the next GET
             response.body = b""
         await response(scope, receive, send)

@@ -53,7 +53,7 @@ TAKES_WITHIN = 30.0
 MOST_PIPELINED = 32
 """Requests that may wait on a connection for the one before them to be answered."""
 
-_NAME = re.compile(rb"(?<=\r\n)[a-z][!-9;-~]*(?=:)")
+_NAME = re.compile(rb"\r\n([a-z][!-9;-~]*):")
 _UNUSUAL = {b"etag": b"ETag", b"www-authenticate": b"WWW-Authenticate"}
 _MOST_OFTEN = tuple(
     (b"\r\n%b:" % name.lower(), b"\r\n%b:" % name)
@@ -69,7 +69,7 @@ def canonical_case(head: bytes) -> bytes:
     """A reply's head with its header names as they are usually written, such as ``Content-Type``."""
     for lower, usual in _MOST_OFTEN:
         head = head.replace(lower, usual)
-    return _NAME.sub(lambda match: _canonical(match[0]), head)
+    return _NAME.sub(lambda match: b"\r\n%b:" % _canonical(match[1]), head)
 
 
 @cache  # our own replies have few

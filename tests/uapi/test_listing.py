@@ -1,11 +1,14 @@
 """What is live, as a list and one by one."""
 
-from typing import Any
+from typing import Any, cast
 
+import httpx2
 import pytest
+from starlette.routing import Route
 
 from bridge.grammar import CallId
-from uapi.world import EPOCH, World, path
+from bridge.uapi.resources import Resource
+from uapi.world import EPOCH, TOKENS, World, path
 
 BASE = "https://uapi.voipnow.com"
 
@@ -324,10 +327,55 @@ def test_a_reply_that_has_not_changed_is_not_sent_again(world: World) -> None:
 
 
 def test_head_answers_as_get_without_a_body(world: World) -> None:
-    """The same headers, the length of the body among them."""
+    """The same headers, the length of the body among them; and the next GET has its body."""
     world.ringing()
     with world.client() as client:
-        got, head = client.get(path()), client.head(path())
+        got, head, again = client.get(path()), client.head(path()), client.get(path())
     assert (head.status_code, head.content) == (200, b"")
+    assert (got.status_code, got.content) == (again.status_code, again.content)
     for name in ("content-length", "content-type", "etag"):
-        assert head.headers[name] == got.headers[name]
+        assert head.headers[name] == got.headers[name] == again.headers[name]
+
+
+def test_who_asks_the_same_is_told_what_is_true_for_him() -> None:
+    """One question by many, at many hosts, from many pages, while calls change: nobody is told another's reply."""
+    world = World({"http": {"cors_origins": ["https://app.example.org"]}})
+    caller = world.caller()
+    with world.client(None) as client:
+
+        def ask(app: str, host: str = "one.example.org", **more: str) -> httpx2.Response:
+            headers = {"Authorization": f"Bearer {TOKENS[app]}", "Host": host, **more}
+            return client.get(path(extension="@self"), headers=headers)
+
+        for _ in range(2):
+            johns, chiefs = ask("john"), ask("chief")
+            (john,), (chief,) = (one.json()["entry"] for one in (johns, chiefs))
+            assert (john["link"]["self"], chief["link"]["self"]) == tuple(
+                f"https://one.example.org/uapi/phoneCalls/{user}/0003*100/{CallId.of(caller)}"
+                for user in ("12", "30")
+            )
+            assert ask("mary").json()["entry"] == []
+            assert "two.example.org" in ask("john", "two.example.org").text
+            page = ask("john", Origin="https://app.example.org")
+            assert "access-control-allow-origin" in page.headers
+            assert "access-control-allow-origin" not in ask("john").headers
+            assert len({one.headers["x-request-id"] for one in (johns, chiefs, page)}) == 3
+        views = [len(john["phoneCallView"])]
+        world.ring(caller)
+        views.append(len(ask("john").json()["entry"][0]["phoneCallView"]))
+        assert views == [1, 2]
+
+
+def test_replies_are_not_kept_without_end(world: World) -> None:
+    """However many questions there are, and however long their answers."""
+    world.ringing()
+    with world.client() as client:
+        for n in range(200):
+            assert client.get(f"{path()}?count={n + 1}").status_code == 200
+    lists = path(user="{user}", extension="{extension}")
+    (handler,) = (
+        route.app.operations["GET"].handler
+        for route in world.bridge.asgi.routes
+        if isinstance(route, Route) and isinstance(route.app, Resource) and route.path == lists
+    )
+    assert 0 < len(cast("Any", handler).__self__._told) <= 64
