@@ -23,7 +23,7 @@ _SAFE: dict[str, re.Pattern[str]] = {
     names: re.compile(form)
     for names, form in {
         # Asterisk's own words.
-        "Event EventList Response Type Application State": r"[A-Za-z][A-Za-z_]{0,39}[0-9]?",
+        "Event EventList Response Type Application State Result DestType DestApp IsExternal": r"[A-Za-z][A-Za-z_]{0,39}[0-9]?",
         "Privilege": r"[a-z]+(,[a-z]+)*|Call|Agent",
         "ChannelStateDesc BridgeType BridgeTechnology BridgeCreator BridgeVideoSourceMode": r"[A-Za-z_<>]{1,30}",
         "CID-CallingPres": r"\d{1,3} \([A-Za-z, ]{1,60}\)",
@@ -50,8 +50,12 @@ _PREFIXES = (
     "Retriever",
     "Transferer",
     "Transferee",
+    "TransferTarget",
     "Transfer",
     "OrigTransferer",
+    "Orig",
+    "SecondTransferer",
+    "Second",
 )
 """What stands before a header's name where an event is of several channels."""
 

@@ -42,12 +42,13 @@ def whole(path: Path) -> Iterator[TextIO]:
 
 
 def _is_no_file(path: Path) -> bool:
-    """Whether it is a pipe or a device, such as /dev/stdout: nothing in it can be lost, and its place is not ours."""
-    return path.exists() and not path.is_file()
+    """Whether it is a pipe or a device, or one of ours that is open, such as /dev/stdout: its place is not ours."""
+    return path.exists() and (not path.is_file() or path.absolute().parts[1] in ("dev", "proc"))
 
 
 def _stream(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", errors="surrogatepass")
+    """Nothing is lost of what is in it."""
+    return path.open("a", encoding="utf-8", errors="surrogatepass")
 
 
 def _private(path: Path, meant: Path) -> TextIO:

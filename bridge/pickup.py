@@ -58,6 +58,8 @@ ORDER_AFTER = (0.002, 0.003, 0.01, 0.03, 0.06)
 """Seconds until a pickup leg is asked what it is for, and then asked again: its phone's ring goes first, on which Asterisk
 works just then; and it tells of a channel a moment before it gives it the variables of its Originate (22.10)."""
 
+_NOT_ALLOWED = "that view of the phone call may not be picked up by the user of this App"
+
 _NORMAL, _ELSEWHERE = 16, 26
 """Hangup causes (Q.850, and Asterisk's AST_CAUSE_ANSWERED_ELSEWHERE)."""
 
@@ -106,8 +108,9 @@ class PickupRequest:
         allowed: Whether the one who asks may take that view now. A view that was taken over may have gone to a phone
             that is not theirs; they are told again what became of their pickup, and no more.
         unpark: Whether it is for a parked view alone.
-        before_ring: Called with the call and the leg, as they are, just before the phone is rung for this request; what
-            it raises ends the request. What was checked before may have changed while another's pickup was waited for.
+        may: Whether the one who asks may take a leg's place; asked again of the leg that is to be taken, as another's
+            pickup that was waited for may have given the view to somebody else.
+        before_ring: Called just before the phone is rung; what it raises ends the request.
     """
 
     call: CallId
@@ -118,7 +121,8 @@ class PickupRequest:
     wait: float = 0.0
     allowed: bool = True
     unpark: bool = False
-    before_ring: Callable[[Call, Leg], None] = lambda call, leg: None  # noqa: ARG005 -- as all are called
+    may: Callable[[Call, Leg], bool] = lambda call, leg: True  # noqa: ARG005 -- as all are called
+    before_ring: Callable[[], None] = lambda: None
 
     def same(self, view: str, send_call_to: str) -> bool:
         """Whether a pickup of this call is the one that is asked for."""
@@ -424,7 +428,7 @@ class Pickups:
         if connected := self._connected(request):
             return connected, True
         if not request.allowed:
-            raise NotAllowed("that view of the phone call may not be picked up by the user of this App")
+            raise NotAllowed(_NOT_ALLOWED)
         attempt = self._attempts.get(request.call)
         if attempt is None:
             live = await self._live(request)
@@ -501,13 +505,14 @@ class Pickups:
         leg = call.leg(request.view) if call else None
         if call is None or leg is None:
             raise Conflict("the call is just ending")
+        if not request.may(call, leg):
+            raise NotAllowed(_NOT_ALLOWED)
         if request.unpark and leg.parked is None:
             raise Conflict("this view of the phone call is not parked")
         try:
             planned = plan(self._picture, call, leg, request.send_call_to)
         except NotPickable as error:
             raise Conflict(str(error)) from error
-        request.before_ring(call, leg)
         attempt = _Attempt(request, planned, secrets.token_hex(6))
         attempt.task = asyncio.ensure_future(self._ask(attempt))
         self._attempts[request.call] = attempt
@@ -530,6 +535,7 @@ class Pickups:
         lives = planned.pickup in self._picture.board.channels
         earlier = None if lives else self._picture.pickups.get(planned.pickup)
         if not lives:
+            request.before_ring()
             await self._send(originate, request.send_call_to)
 
         def shown() -> Pickup | None:

@@ -1,6 +1,8 @@
 """Files that only their owner can read: new ones, whole ones, and what is none."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,13 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert path.is_fifo()
+
+
+def test_what_is_written_to_the_output_is_added_to_it(tmp_path: Path) -> None:
+    """/dev/stdout may be a file that has something in it already, and whose place it is not ours to take."""
+    file = tmp_path / "all"
+    file.write_text("earlier, ")
+    code = "from pathlib import Path; from bridge.files import whole\nwith whole(Path('/dev/stdout')) as out: out.write('more')"
+    with file.open("a") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("earlier, more", [file])

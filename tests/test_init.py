@@ -80,6 +80,7 @@ def test_names_and_addresses_go_where_they_belong() -> None:
         ("2001:db8::1", "2001:db8::1/128"),
         ("2001:db8::/32", "2001:db8::/32"),
         ("10.0.0.0/24", "10.0.0.0/255.255.255.0"),
+        ("127.0.0.2", "127.0.0.2/255.255.255.255"),
     ):
         assert f"permit = ::1/128\npermit = {line}\n" in manager_conf(permit=address)
     assert manager_conf(permit="::1") == manager_conf(permit="127.0.0.1") == manager_conf()

@@ -754,23 +754,32 @@ async def test_who_may_not_is_told_again_of_a_connected_one_alone() -> None:
     assert len(bridge.did("originate")) == 1
 
 
-async def test_what_is_asked_before_the_ring_is_asked_of_the_call_as_it_is() -> None:
-    """Once, and what it raises ends the request: nobody is rung. A repeat rings nobody, and is not asked for."""
+async def test_what_is_asked_before_the_ring() -> None:
+    """Whether it may be, of the leg as it is; then, where a phone is to ring indeed, what may end the request yet."""
     floor = ringing()
     (bridge,) = floor.bridges
     asked: list[str] = []
 
-    def before(call: Call, leg: Leg) -> None:
+    def may(call: Call, leg: Leg) -> bool:
         asked.append(f"{leg.view} of {len(call.legs)}")
-        if len(asked) == 1:
+        return len(asked) > 1
+
+    def before() -> None:
+        asked.append("ring")
+        if len(asked) < 4:
             raise NotAllowed("not now")
 
+    with pytest.raises(NotAllowed, match="may not be picked up"):
+        await bridge.picks_up(may=may, before_ring=before)
     with pytest.raises(NotAllowed, match="not now"):
-        await bridge.picks_up(before_ring=before)
+        await bridge.picks_up(may=may, before_ring=before)
     assert bridge.did("originate") == []
-    await bridge.picks_up(before_ring=before)
-    await bridge.picks_up(before_ring=before)
-    assert (asked, len(bridge.did("originate"))) == (["01 of 2", "01 of 2"], 1)
+    for _ in range(2):  # the second rings nothing
+        await bridge.picks_up(may=may, before_ring=before)
+    assert asked == ["01 of 2", "01 of 2", "ring", "01 of 2", "ring"]
+    with pytest.raises(Conflict):
+        await bridge.picks_up(to="0003*025", before_ring=before)
+    assert (len(asked), len(bridge.did("originate"))) == (5, 1)
 
 
 # ---------------------------------------------------------------------- many at once

@@ -50,7 +50,7 @@ commands=$(awk '/^## /{here = /systemd|Several/} /^```/{sh = here && /^```sh/; n
 install=$(grep '^env PIPX_HOME=' <<<"$commands")
 # Those of docs/operations.md.
 upgrade=$(sed -n 's/^ *sudo \(env PIPX_HOME=.*\)/\1/p' docs/operations.md)
-doctor=$(sed -n 's/^sudo \(sh -c .*doctor.*\)/\1/p' docs/operations.md)
+doctor=$(sed -n '/^sudo systemd-run/,/doctor/s/^sudo //p' docs/operations.md)
 
 echo "unit: installing the bridge"
 rm -rf "$machine"/src/* "$machine"/etc/uapi-bridge "$machine"/etc/systemd/system/uapi-bridge* "$machine"/opt/pipx
@@ -103,7 +103,7 @@ is "$(tr '\0' '\n' <"/proc/$pid/environ" | grep -c '^BRIDGE_AMI__SECRET=from-the
 step "the doctor has the secrets of the service"
 { sh /doctor.sh || true; } | grep -q 'Nobody listens at'
 sed 's/ doctor / check /' /doctor.sh >/check.sh
-sed 's/; \. [^;]*;/;/' /check.sh | sh | grep -q 'ami.secret: is still change-me'
+sed 's/ -p EnvironmentFile=[^ ]*//' /check.sh | sh | grep -q 'ami.secret: is still change-me'
 is "$(sh /check.sh | grep -c 'ami.secret: is still change-me')" 0
 
 step "a reload keeps the process"

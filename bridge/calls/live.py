@@ -53,7 +53,9 @@ class Live:
             "Hold": Way(self._hold),
             "Unhold": Way(self._unhold),
             "Pickup": Way(self._pickup),
-            "AttendedTransfer": Way(self._attendedtransfer, "TransfereeUniqueid", "TransfereeChannel"),
+            "AttendedTransfer": Way(
+                self._attendedtransfer, "OrigTransfererUniqueid", "OrigTransfererChannel"
+            ),
             "ParkedCall": Way(self._parkedcall, *parkee),
             "ParkedCallSwap": Way(self._parkedcall, *parkee),
             "UnParkedCall": Way(self._unparked, *parkee),
@@ -226,28 +228,39 @@ class Live:
         self._roll.join(channel, target.linkedid)
         self._floor.settle(bridge)
 
-    def _attendedtransfer(self, event: Headers, _: float, channel: Channel | None) -> None:
-        """A phone has put whom it talks with in the place of another call of its own, before a talk came of that.
+    def _attendedtransfer(self, event: Headers, _: float, __: Channel | None) -> None:
+        """A phone has put whom it talks with in the place of another call of its own, of which no talk has come yet.
 
         He goes on where that one was, and nothing else says so: what it rings rings for him, and where it waited in a
-        queue, he does (seen on 16.28 and 22.10; REFER with Replaces).
+        queue, he does (seen on 16.28 and 22.10; REFER with Replaces). The phone says so in either of its calls; which one
+        was a talk, its bridge tells. Where it was one of many, nobody moves. The end of the other call may be told first.
         """
-        if repeats(
-            event, "TransfereeUniqueid", "SecondTransfererUniqueid", "SecondTransfererChannel", "DestType"
-        ):
-            return  # as of a dial
-        second = self._board.channels.get(text(event, "SecondTransfererUniqueid"))
-        if channel is None or second is None or text(event, "DestType") != "App":
+        if text(event, "DestType") != "App":
             return
-        if not second.is_called(text(event, "SecondTransfererChannel")):
-            return
-        for called in self._board.channels.values():
-            if called.dialler == second.uniqueid:
-                called.dialler = channel.uniqueid
+        if "OrigBridgeUniqueid" in event:
+            talk, left, mover = "OrigBridge", "SecondTransferer", "Transferee"
+        else:
+            talk, left, mover = "SecondBridge", "OrigTransferer", "TransferTarget"
+        told = (f"{left}Uniqueid", f"{left}Channel", f"{mover}Uniqueid", f"{mover}Channel")
+        if text(event, f"{talk}Type") != "basic" or repeats(event, *told, "DestType"):
+            return  # in an event of several channels it cannot be told which lines a caller has added
+        place, moved = text(event, told[0]), text(event, told[2])
+        channels, gathering = self._board.channels, self._floor.gathering
+        for uniqueid, name in ((place, told[1]), (moved, told[3])):
+            known = channels.get(uniqueid)
+            if known is not None and not known.is_called(text(event, name)):
+                return
+        if gathering is not None and place in gathering.queued:
+            gathering.queued[moved] = gathering.queued.pop(place)
+        for called in channels.values():
+            if called.dialler == place:
+                called.dialler = moved
                 self._touch(called)
-        channel.queue, second.queue = second.queue, ""
-        self._touch(channel)
-        self._touch(second)
+        second, channel = channels.get(place), channels.get(moved)
+        if second is not None and channel is not None:
+            channel.queue, second.queue = second.queue, ""
+            self._touch(channel)
+            self._touch(second)
 
     # --- waiting places
 

@@ -306,6 +306,9 @@ def _listed(
                 yield long
     if number := Extension.maybe(dialled):
         yield number
-    for pickup in pickups:
+    here = [
+        leg.pickup for leg in legs if leg.pickup
+    ]  # of another call, perhaps, that has become part of this one
+    for pickup in (*pickups, *here):
         if pickup.order and (number := Extension.maybe(pickup.order.taken_from)):
             yield number

@@ -18,6 +18,7 @@ DIALPLAN = "extensions.d/uapi.conf"
 CONTEXT = "uapi-pickup"
 """What the context is called as shipped."""
 
+_LOCAL = ("127.0.0.1/32", "::1/128")
 _LAST_PERMIT = "permit = ::1/128\n"
 
 _EXTEN = re.compile(r"exten => (\w+),1,(.*)")
@@ -49,7 +50,7 @@ def manager_conf(username: str = "uapi", secret: str = "change-me", permit: str 
     text = _read("manager.conf").replace("[uapi]", f"[{username}]")
     text = text.replace("\nsecret = change-me\n", f"\nsecret = {secret}\n")
     network = ip_network(permit, strict=False)
-    if network.is_loopback:
+    if str(network) in _LOCAL:
         return text
     line = network.with_netmask if network.version == 4 else network.with_prefixlen
     return text.replace(_LAST_PERMIT, f"{_LAST_PERMIT}permit = {line}\n")

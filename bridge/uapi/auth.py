@@ -42,7 +42,7 @@ def authenticate(request: Request, service: Service) -> App:
     if app is None:
         # A right token is let in whatever came before it from the same address, which may be that of a whole office;
         # none can be guessed: the shortest has 256 random bits.
-        service.limiter.wrong_token(client_of(request))
+        service.limiter.failed_login(client_of(request))
         raise ApiError("access_denied", "The access token is unknown or expired.", headers=_WRONG)
     request.scope["state"]["app"] = app.id
     service.limiter.request(app.id)

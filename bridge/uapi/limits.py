@@ -14,14 +14,6 @@ _MOST_KEYS = 10_000
 """Keys that a set of buckets remembers; the ones not used for longest are forgotten, which only fills them up."""
 
 
-_APPS = 10
-"""How many Apps behind one address may fail at a time, each as often as it may, before all have to wait."""
-
-_LONGEST_ID = 128
-
-_TOO_MANY_WRONG = "Too many wrong tokens or secrets."
-
-
 class Buckets:
     """Token buckets, one a key: each holds so many at most, and fills at a rate.
 
@@ -71,9 +63,7 @@ class Limiter:
         self._waits_most = limits.waits_per_app
         self._apps = Buckets(limits.requests_per_second, limits.burst, clock)
         self._phones = Buckets(limits.pickups_per_phone / 60, limits.pickups_per_phone, clock)
-        wrong = limits.failed_logins
-        self._tokens, self._secrets = (Buckets(wrong / 60, wrong, clock) for _ in range(2))
-        self._addresses = Buckets(_APPS * wrong / 60, _APPS * wrong, clock)
+        self._logins = Buckets(limits.failed_logins / 60, limits.failed_logins, clock)
         self._waits: Counter[str] = Counter()
         self._streams_most = limits.streams_per_app
         self._streams: Counter[str] = Counter()
@@ -87,34 +77,26 @@ class Limiter:
         if not self._apps.take(app):
             raise self._apps.refusal(app, "Too many requests of this App.")
 
-    def wrong_token(self, address: str) -> None:
-        """Count a wrong token from an address.
+    def failed_login(self, key: str) -> None:
+        """Count a wrong token or secret.
 
         Raises:
             ApiError: there were too many.
         """
-        if not self._tokens.take(address):
-            raise self._tokens.refusal(address, _TOO_MANY_WRONG)
+        if not self._logins.take(key):
+            raise self._too_many_logins(key)
 
-    def before_login(self, address: str, app: str) -> None:
-        """Let nobody try who failed too often: with an App's id, or with any.
+    def before_login(self, key: str) -> None:
+        """Let nobody try who failed too often.
 
         Raises:
             ApiError: there were too many.
         """
-        for buckets, key in self._buckets_of(address, app):
-            if buckets.level(key) < 1:
-                raise buckets.refusal(key, _TOO_MANY_WRONG)
+        if self._logins.level(key) < 1:
+            raise self._too_many_logins(key)
 
-    def wrong_secret(self, address: str, app: str) -> None:
-        """Count a wrong secret that came from an address with an App's id."""
-        for buckets, key in self._buckets_of(address, app):
-            buckets.take(key)
-
-    def _buckets_of(self, address: str, app: str) -> tuple[tuple[Buckets, str], ...]:
-        # By App, as secrets may be worse than random, and one client's mistakes are not another's; and the address by
-        # itself, as ids can be made up.
-        return (self._secrets, f"{address} {app[:_LONGEST_ID]}"), (self._addresses, address)
+    def _too_many_logins(self, key: str) -> ApiError:
+        return self._logins.refusal(key, "Too many wrong tokens or secrets.")
 
     def ring(self, phone: Extension) -> None:
         """Count a ring of a phone, which is about to begin.

@@ -187,12 +187,12 @@ def _by_id(operation: str, value: str) -> Callable[[Call], bool]:
 
 
 def _by_published(operation: str, value: str) -> Callable[[Call], bool]:
-    value = value.strip().replace(" ", "+")  # of an offset, as the space that a + means in a query
+    part = _with_plus(value)
     match operation:
         case "contains":
-            return lambda call: value in (date(call.published) or "")
+            return lambda call: part in (date(call.published) or "")
         case "startsWith":
-            return lambda call: (date(call.published) or "").startswith(value)
+            return lambda call: (date(call.published) or "").startswith(part)
         case "greaterThan":
             after = _time(value)
             return lambda call: int(call.published) > after
@@ -217,9 +217,14 @@ def _wanted(operation: str, value: str) -> frozenset[str]:
 def _time(value: str) -> float:
     """A date as a client writes it."""
     try:
-        time = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(_with_plus(value))
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise ApiError(
             "filtervalue_invalid", "Parameter filterValue is invalid. It must be a date."
         ) from None
+
+
+def _with_plus(value: str) -> str:
+    """A date whose offset's + has come as the space that it means in a query."""
+    return value.strip().replace(" ", "+")

@@ -139,11 +139,12 @@ class OAuth:
         challenge = {"WWW-Authenticate": 'Basic realm="uapi"'} if by_header else {}
         if not client_id or not secret:
             raise OAuthError("invalid_client", "client_id or client_secret is missing", 401, challenge)
-        address = client_of(request)
-        self._service.limiter.before_login(address, client_id)
+        # By app and address: secrets may be worse than random, and one client's mistakes are not another's.
+        key = f"{client_of(request)} {client_id[:128]}"
+        self._service.limiter.before_login(key)
         app = self._service.tokens.check_secret(client_id, secret)
         if app is None:
-            self._service.limiter.wrong_secret(address, client_id)
+            self._service.limiter.failed_login(key)
             raise OAuthError("invalid_client", "client_id or client_secret is wrong", 401, challenge)
         issued = self._service.tokens.issue(app)
         token = Token(access_token=issued.token, expires_in=issued.expires_in)

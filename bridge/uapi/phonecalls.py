@@ -91,8 +91,6 @@ _CHANGED = {"ETag": "Changes with the body."}
 _IF_CHANGED = {"If-None-Match": "The ETag of an earlier reply: 304 where nothing has changed since."}
 
 
-_NOT_THAT_VIEW = "The user of this App may not pick up that view of the phone call."
-
 _SHOWN = 256
 """How many calls are kept as they were last shown, those that are over among them: some pages of lists."""
 
@@ -306,7 +304,8 @@ class PhoneCalls:
                 order,
                 allowed=allowed,
                 unpark=data["action"] == "UnPark",
-                before_ring=partial(self._before_ring, app, order.send_call_to),
+                may=partial(may_pick_up, self._service.directory, app.user),
+                before_ring=partial(self._service.limiter.ring, order.send_call_to),
             )
             seconds, headers = self._patience(request)
             result = await self._pick_up(app, replace(order, wait=seconds), headers)
@@ -406,17 +405,7 @@ class PhoneCalls:
             return True
         if leg.pickup is not None:
             return False
-        raise ApiError("forbidden", _NOT_THAT_VIEW)
-
-    def _before_ring(self, app: App, phone: Extension, call: Call, leg: Leg) -> None:
-        """Check what a wait may have changed, and count the ring.
-
-        Raises:
-            ApiError: the user may not take that leg's place, or the phone was rung too often.
-        """
-        if not may_pick_up(self._service.directory, app.user, call, leg):
-            raise ApiError("forbidden", _NOT_THAT_VIEW)
-        self._service.limiter.ring(phone)
+        raise ApiError("forbidden", "The user of this App may not pick up that view of the phone call.")
 
     # --- the outcome
 
@@ -496,10 +485,8 @@ _PLACEHOLDERS = {"sendCallTo": "0", "phoneCallViewId": "00"}
 def _with(headers: Mapping[str, str], error: Exception) -> Exception:
     """An error as the client is told of it, with more headers."""
     told = translate(error)
-    if told is None:
-        return error
-    told.headers |= headers
-    return told
+    # A new one: all requests that have joined a pickup are told the same error.
+    return ApiError(told.code, told.message, headers={**told.headers, **headers}) if told else error
 
 
 def _unless_known(request: Request, response: Response) -> Response:

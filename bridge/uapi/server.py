@@ -21,7 +21,7 @@ import httptools
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from bridge.settings import HttpSettings, Limits
 from bridge.uapi.errors import ApiError, phrase
@@ -133,6 +133,7 @@ class Connection(HttpToolsProtocol):
     _in_head = False
     _expecting_since: float | None = None
     _looking: asyncio.TimerHandle | None = None
+    _answering: RequestResponseCycle | None = None
     _unsent = 0
     _stuck: asyncio.TimerHandle | None = None
     _deaf = False
@@ -151,7 +152,14 @@ class Connection(HttpToolsProtocol):
         for timer in (self._looking, self._stuck):
             if timer is not None:
                 timer.cancel()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True  # the server looks at the latest request alone
+            self._answering.message_event.set()
         super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """End: a client that says no more and takes nothing cannot keep the connection either."""
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -229,7 +237,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(ApiError("request_invalid", "A request has one Host header (RFC 9112, 3.2)."))
         super().on_headers_complete()
         if len(self.pipeline) > MOST_PIPELINED:
-            self._refuse(ApiError("too_many_requests", "Too many requests wait on this connection."))
+            message = "Too many requests wait on this connection."
+            self._refuse(ApiError("too_many_requests", message, headers={"Retry-After": "1"}))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -241,6 +250,10 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._expecting_since = None
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say what became of the last."""
@@ -334,8 +347,9 @@ def _within(limits: Limits) -> type[Connection]:
 
 
 def _head(error: ApiError) -> bytes:
+    more = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
     return (
-        f"HTTP/1.1 {error.status} {phrase(error.status)}\r\nDate: {formatdate(usegmt=True)}\r\n"
+        f"HTTP/1.1 {error.status} {phrase(error.status)}\r\nDate: {formatdate(usegmt=True)}\r\n{more}"
         f"Content-Type: application/json\r\nContent-Length: {len(error.body)}\r\nConnection: close\r\n\r\n"
     ).encode()
 

@@ -427,15 +427,40 @@ class Story(Pbx):
         self.hang_up(chan)
         return self.forks(other, to)[0]
 
-    def transfers_early(self, first: Chan, second: Chan, app: str = "Dial") -> None:
-        """A phone puts the other party of one of its calls where it is itself in another: it rings there, or he waits."""
-        other = self.partner(first)
-        assert other
+    def transfers_early(
+        self, first: Chan, second: Chan, *, app: str = "Dial", by_second: bool = False
+    ) -> None:
+        """A phone puts the other party of one of its calls where it is itself in another: it rings there, or he waits.
+
+        Args:
+            first: Its talk.
+            second: Its other call.
+            app: What that one is in.
+            by_second: Whether it says so in that one.
+        """
+        assert first.room
+        other = next(member for member in first.room.members if member is not first)
         self.unhold(first)
+        bridge = self._bridge(first.room)
+        if by_second:
+            talk = {header.replace("Bridge", "SecondBridge", 1): value for header, value in bridge.items()}
+            parties = (
+                second.headers("OrigTransferer"),
+                first.headers("SecondTransferer"),
+                talk,
+                other.headers("TransferTarget"),
+            )
+        else:
+            talk = {header.replace("Bridge", "OrigBridge", 1): value for header, value in bridge.items()}
+            parties = (
+                first.headers("OrigTransferer"),
+                talk,
+                second.headers("SecondTransferer"),
+                other.headers("Transferee"),
+            )
         self.say(
-            "AttendedTransfer", {"Result": "Success"}, first.headers("OrigTransferer"),
-            second.headers("SecondTransferer"), other.headers("Transferee"), IsExternal="No", DestType="App", DestApp=app,
-        )  # fmt: skip
+            "AttendedTransfer", {"Result": "Success"}, *parties, IsExternal="No", DestType="App", DestApp=app
+        )
         for called in self.channels.values():
             if called.dialler is second:
                 called.dialler = other

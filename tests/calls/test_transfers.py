@@ -1,10 +1,12 @@
 """Transfers: the call keeps its id, and is at the new place."""
 
+import pytest
+
 from bridge.calls import PickupStatus
 from bridge.grammar import CallId, Extension, PickupId
 from calls.checks import differences, drawn, planned, shown
 from calls.pbx import UP
-from calls.story import Story
+from calls.story import Story, picture
 
 FIRST = CallId.of("1795465922.0")
 
@@ -54,19 +56,54 @@ def test_attended_while_it_rings() -> None:
     assert story.live.pickups[PickupId(leg.uniqueid)].status is PickupStatus.CONNECTED
     (call,) = story.live.calls()
     assert (call.id, [leg.number for leg in call.legs]) == (FIRST, ["0003*100", "0003*024"])
+    assert Extension("0003*211") in call.listed, "from whom it was taken"
     assert differences(story.live, story.fresh()) == []
 
 
-def test_attended_into_a_queue() -> None:
-    """By the phone itself: who was transferred waits where the phone did."""
+@pytest.mark.parametrize("by_second", [False, True], ids=["told in the talk", "told in the queue"])
+def test_attended_into_a_queue(*, by_second: bool) -> None:
+    """By the phone itself: who was transferred waits where the phone did; also while a resync has its lists half read."""
     story = talking()
     first, caller = story.chan("0003*210"), story.chan("0003*100")
     second = story.queues("0003*210", "support")
-    story.transfers_early(first, second, "Queue")
+    rows = story.rows()
+    queues = next(n for n, row in enumerate(rows) if row["Event"] == "QueueStatusComplete") + 1
+    for row in rows[:queues]:
+        story.live.apply(row, story.now)
+    story.transfers_early(first, second, app="Queue", by_second=by_second)
+    for row in story.rows()[queues:]:
+        story.live.apply({**row, "ActionID": str(row["ActionID"]).replace("-2/", "-1/")}, story.now)
     (call,) = story.live.calls()
     assert planned(story.live, call.id, "00") == (caller.uniqueid, caller.uniqueid, "waiting", False, "", 1)
     assert Extension("0003*900") in call.listed
     assert differences(story.live, story.fresh()) == []
+
+
+def test_attended_while_it_rings_told_late() -> None:
+    """Of the end of the phone's other call Asterisk may tell before it tells of the transfer."""
+    story = talking()
+    first, caller = story.chan("0003*210"), story.chan("0003*100")
+    second = story.dials("0003*210", "0003*211")
+    rings = CallId.of(second.uniqueid)
+    said = len(story.said)
+    late = story.live
+    story.live = picture()
+    story.transfers_early(first, second)
+    for moment in sorted(story.said[said:], key=lambda moment: moment.event["Event"] == "AttendedTransfer"):
+        late.apply(moment.event, moment.at)
+    callee = story.ringing("0003*211")
+    assert planned(late, rings, "01") == (caller.uniqueid, callee.uniqueid, "ringing", False, "", 1)
+
+
+def test_attended_out_of_a_bridge_of_many() -> None:
+    """Who is with many, by an application of its own, stays there (source): nobody else's place is his."""
+    story = talking()
+    first, caller = story.chan("0003*210"), story.chan("0003*100")
+    second = story.queues("0003*210", "support")
+    assert first.room
+    first.room.type = "stasis"
+    story.transfers_early(first, second, app="Queue")
+    assert not story.live.board.channels[caller.uniqueid].queue
 
 
 def test_attended_by_feature_code() -> None:

@@ -86,7 +86,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "journalctl -u uapi-bridge": _UNIT,
         # docs/operations.md
         "sudo env PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install --force .": _UNIT,
-        "sudo sh -c 'set -a; . /etc/uapi-bridge/environment; exec uapi-bridge doctor --config /etc/uapi-bridge/bridge.toml'": _UNIT,
+        "sudo systemd-run --quiet --wait --pipe -p EnvironmentFile=/etc/uapi-bridge/environment uapi-bridge doctor --config /etc/uapi-bridge/bridge.toml": _UNIT,
         # docs/recordings.md
         "uapi-bridge record --config /etc/uapi-bridge/bridge.toml problem.jsonl": _RECORDS,
         "uapi-bridge record --anonymize --config /etc/uapi-bridge/bridge.toml to-send.jsonl": _RECORDS,

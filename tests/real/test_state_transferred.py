@@ -186,7 +186,10 @@ async def test_a_ring_is_taken_for_who_was_transferred_to_it(lab: Lab, bridge: B
     await agree(lab, bridge)
 
 
-async def test_who_was_transferred_into_a_queue_is_taken_there(lab: Lab, bridge: Bridge) -> None:
+@pytest.mark.parametrize("by_second", [False, True], ids=["told in the talk", "told in the queue"])
+async def test_who_was_transferred_into_a_queue_is_taken_there(
+    lab: Lab, bridge: Bridge, *, by_second: bool
+) -> None:
     """REFER with Replaces by a phone that waits in the queue itself: 100 waits there now, and 024 takes him."""
     async with SipUser(lab.asterisk) as phone:
         await lab["100"].dial(phone.extension)
@@ -194,7 +197,7 @@ async def test_who_was_transferred_into_a_queue_is_taken_there(lab: Lab, bridge:
         call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
         second = await phone.call(NOBODY)
         await shows(bridge, NOBODY, {"00": "0003*103"}, "5")
-        await phone.refer(first, second)
+        await phone.refer(*((second, first) if by_second else (first, second)))
         await shows(bridge, NOBODY, {"00": "0003*100"}, "5")
         await agree(lab, bridge)
     picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")

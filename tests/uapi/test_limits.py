@@ -104,18 +104,6 @@ def test_the_same_pickup_again_is_no_ring() -> None:
     assert len(world.link.originated) == 1
 
 
-def test_ids_that_are_made_up_free_nobody() -> None:
-    """Who fails with one App after another has to wait with all of them; others, from elsewhere, do not."""
-    limiter = Limiter(Limits(failed_logins=2), Clock())
-    for n in range(20):
-        limiter.before_login("192.0.2.1", f"app {n // 2}")
-        limiter.wrong_secret("192.0.2.1", f"app {n // 2}")
-    with pytest.raises(ApiError) as refused:
-        limiter.before_login("192.0.2.1", "another")
-    assert refused.value.headers == {"Retry-After": "3"}
-    limiter.before_login("192.0.2.2", "another")
-
-
 def test_an_app_may_not_wait_without_end() -> None:
     """So many requests that wait at a time; those that do not wait are not concerned."""
     limiter = Limiter(Limits(waits_per_app=1), Clock())
