@@ -13,7 +13,7 @@ import pytest
 from bridge.cli import main
 from lab import Bridge, Lab, launch, until
 from lab.service import REPOSITORY
-from real.states import over, ring, take, talk
+from real.states import over, ring, rings, talk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -53,12 +53,16 @@ async def test_a_pickup_recorded_whole_and_with_pseudonyms(
     recorders = [await record(bridge, str(whole)), await record(bridge, str(anonymous), "--anonymize")]
     await ring(lab)
     call = await bridge.seen("0003*210")
-    await take(lab, bridge, "0003*210", call["id"], caller_id="John Doe <42420042>")
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", caller_id="John Doe <42420042>")
+    assert answer.status_code == 202
+    ringing = await rings(lab, "024")
 
     async def asked() -> bool:
         return all("UAPI_VIEW=01" in file.read_text() for file in (whole, anonymous))
 
     await until(asked, "both have been told what the pickup is for")
+    await lab["024"].accept(ringing)
+    await lab.wait_together("100", "024")
     for phone in ("024", "101"):
         await lab[phone].hangup()
     await over(lab)
