@@ -79,7 +79,7 @@ latency: $(READY) ## Time a PUT until the phone rings, beside a bare Originate (
 	PYTHONPATH=tests:. $(BIN)/python tools/latency.py $(ARGS)
 
 .PHONY: bench
-bench: $(READY) ## The table of figures beside those of others (ONLY=part-of-a-name ROUNDS=n; root, half an hour)
+bench: $(READY) ## The table of figures beside those of others (ONLY=part-of-a-name ROUNDS=n; root, ten minutes)
 	PYTHONPATH=tests:. $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: bench-growth

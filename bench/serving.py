@@ -63,7 +63,12 @@ def settings(more: Sequence[str] = ()) -> Settings:
     return Settings.model_validate(
         {
             "http": {"port": 0},
-            "limits": {"requests_per_second": 1e5, "burst": 1_000_000, "streams_per_app": 1000},
+            "limits": {
+                "requests_per_second": 1e5,
+                "burst": 1_000_000,
+                "streams_per_app": 1000,
+                "pickups_per_phone": 100_000,
+            },
             "organizations": [{"id": "3", "name": "Default Organization"}],
             "users": [{"name": f"User {user['id']}", "organization": "3", **user} for user in users],
             "apps": [

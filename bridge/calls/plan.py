@@ -100,7 +100,11 @@ def ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
             caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
             if caller is waiting:
                 return Uniqueid.maybe(channel.uniqueid)
-    return None
+    if not waiting.queue:
+        return None
+    # Who was put into a queue's place by a transfer has an agent rung in the call of the one who waited there before.
+    rings = (channel for channel in picture.board.channels.values() if channel.dialler == waiting.uniqueid)
+    return next((Uniqueid.maybe(one.uniqueid) for one in rings if one.state == RINGING and one.leg), None)
 
 
 def _only_caller(board: Board, channels: list[Channel], target: Channel) -> Channel | None:

@@ -79,6 +79,23 @@ def test_attended_into_a_queue(*, by_second: bool) -> None:
     assert differences(story.live, story.fresh()) == []
 
 
+def test_attended_into_a_queue_that_rings_an_agent() -> None:
+    """By the phone itself: that ring is for who was transferred now, and is taken with him."""
+    story = talking()
+    first, caller = story.chan("0003*210"), story.chan("0003*100")
+    second = story.queues("0003*210", "support", "0003*211")
+    story.transfers_early(first, second, app="Queue")
+    agent = story.ringing("0003*211")
+    assert planned(story.live, FIRST, "00") == (
+        caller.uniqueid,
+        caller.uniqueid,
+        "waiting",
+        False,
+        agent.uniqueid,
+        1,
+    )
+
+
 def test_attended_while_it_rings_told_late() -> None:
     """Of the end of the phone's other call Asterisk may tell before it tells of the transfer."""
     story = talking()

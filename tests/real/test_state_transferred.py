@@ -4,7 +4,7 @@ import pytest
 
 from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewProxy
-from lab.numbers import NOBODY
+from lab.numbers import NOBODY, ONE_AGENT
 from lab.service import JANE
 from lab.sip import SipUser
 from real.states import (
@@ -202,5 +202,24 @@ async def test_who_was_transferred_into_a_queue_is_taken_there(
         await agree(lab, bridge)
     picked_up = await take(lab, bridge, NOBODY, call["id"], view="00")
     assert set(views(picked_up).values()) == {"0003*100", "0003*024"}
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge)
+
+
+async def test_the_ring_of_a_queue_is_taken_with_who_was_transferred_into_it(
+    lab: Lab, bridge: Bridge
+) -> None:
+    """REFER with Replaces while the queue rings 210: with 100 the ring is taken, and 210 is told that it was answered elsewhere."""
+    async with SipUser(lab.asterisk) as phone:
+        await lab["100"].dial(phone.extension)
+        first = await phone.wait_call()
+        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        second = await phone.call(ONE_AGENT)
+        at_210 = await rings(lab, "210")
+        await bridge.seen("0003*210")
+        await phone.refer(first, second)
+        await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+    await take(lab, bridge, ONE_AGENT, call["id"], view="00")
+    assert (await lab["210"].wait_closed(at_210)).elsewhere
     await only(lab, {"100", "024"})
     await agree(lab, bridge)
