@@ -373,7 +373,7 @@ async def round_ends(play: Play) -> None:
 async def bridge_dies(play: Play) -> None:
     """The bridge is killed while 024 rings: Asterisk completes the pickup by itself, and a new bridge shows it."""
     scene, bridge = play.scene, play.bridge
-    response = await bridge.pick_up(scene.uri, scene.call, TAKER, view=scene.view)
+    response = await asks(bridge, scene.uri, scene.call, TAKER, view=scene.view)
     play.says(response, 202)
     await play.lab[TAKER].wait_for_ring()
     await bridge.kill()

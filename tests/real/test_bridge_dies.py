@@ -23,14 +23,14 @@ from matrix.states import (
     talking,
     via_local,
 )
-from real.states import TALK, shows, talk
+from real.states import TALK, asks, shows, talk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
 
 async def rung(lab: Lab, bridge: Bridge, scene: Scene) -> PhoneCall:
     """Have 024 rung for a call; its ring."""
-    await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    await asks(bridge, scene.uri, scene.call, "0003*024", view=scene.view)
     return await lab["024"].wait_for_ring()
 
 
@@ -235,6 +235,7 @@ async def test_the_link_of_the_put_outlives_the_bridge(lab: Lab, new_bridge: New
     accepted = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
     await lab["024"].accept(await lab["024"].wait_for_ring())
     await lab.wait_together("024", "100")
+    await shows(bridge, scene.uri, {"00": "0003*100", "01": "0003*024"}, "55")
     before = await bridge.get("@me", scene.uri, scene.call)
     await bridge.kill()
     await bridge.start()

@@ -77,7 +77,7 @@ async def test_both_legs_of_a_talk_are_one_call(lab: Lab, bridge: Bridge, new_br
     """Two apps, at two bridges, each take one end of a talking call to a phone of their own: one of them gets it."""
     other = await new_bridge()
     scene = await talking(lab, bridge)
-    await other.call(scene.uri)
+    await other.seen(scene.uri, "5")
 
     answers = await asyncio.gather(
         bridge.pick_up(scene.uri, scene.call, "0003*024", view="01"),
@@ -100,7 +100,7 @@ async def test_an_agent_and_his_waiting_caller_are_one_call(
     await lab["210"].wait_for_ring()
     call = await bridge.seen("0003*210")
     agent = next(view["id"] for view in call["phoneCallView"] if view["extension"] == "0003*210")
-    await other.call("0003*210")
+    await other.seen("0003*210")
 
     answers = await asyncio.gather(
         bridge.pick_up("0003*210", call["id"], "0003*024", view=agent),
@@ -123,7 +123,7 @@ async def test_a_storm_rings_one_phone_once(lab: Lab, new_bridge: NewBridge, con
     """
     bridges = [await new_bridge(connections=connections // 2) for _ in range(2)]
     scene = await ringing(lab, bridges[0])
-    await bridges[1].call(scene.uri, token=GLOBAL, user="@owner")
+    await bridges[1].seen(scene.uri, token=GLOBAL, user="@owner")
     waits = [number % 5 == 0 and connections == 100 for number in range(100)]
     storm = [
         bridges[number % 2].pick_up(

@@ -9,6 +9,7 @@ import pytest
 from lab import Lab, until
 from lab.fixtures import NewBridge, NewProxy
 from matrix.states import parked, queue_rings, queued_while_ringing, ringing, talking
+from real.states import asks
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -48,7 +49,7 @@ async def test_a_pickup_costs_a_handful(lab: Lab, new_bridge: NewBridge, new_pro
         scene = await state(lab, bridge)
         proxy.clear()
         waiting = asyncio.ensure_future(
-            bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=10)
+            asks(bridge, scene.uri, scene.call, "0003*024", view=scene.view, wait=10)
         )
         await lab["024"].accept(await lab["024"].wait_for_ring())
         assert (await waiting).status_code == 200

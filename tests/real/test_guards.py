@@ -72,7 +72,7 @@ async def test_two_bridges_and_two_phones_make_one_ring(
     """Two instances are asked in the same moment to give a call to two phones: Asterisk lets one of them ring."""
     other = await new_bridge()
     scene = await ringing(lab, bridge)
-    await other.call(scene.uri)
+    await other.seen(scene.uri)
 
     answers = await asyncio.gather(
         bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view),

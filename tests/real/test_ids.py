@@ -5,14 +5,16 @@ import re
 
 import pytest
 
-from lab import Bridge, Lab
+from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewLab, NewProxy
 from lab.numbers import DIAL_G, NOBODY, PARK_ME
 from lab.service import JANE, OWNER
 from real.states import (
     RING,
     TALK,
+    Call,
     agree,
+    asks,
     only,
     picked_up_from,
     ring,
@@ -102,8 +104,13 @@ async def test_merged_calls(lab: Lab, bridge: Bridge) -> None:
     call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
     await lab["211"].dial("702")
     await only(lab, {"100", "211"})
-    fetched = await bridge.seen("0003*211", "5")
-    assert fetched["id"] == call["id"]
+
+    async def merged() -> Call | None:
+        found = await bridge.seen("0003*211", "5")
+        return found if found["id"] == call["id"] and len(found["phoneCallView"]) == 2 else None
+
+    fetched = await until(merged, "both are in one call")
+    assert fetched is not None
     target = view_of(fetched, "0003*211")["id"]
     await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*211", call["id"], view=target)
@@ -226,7 +233,7 @@ async def test_a_bridge_started_while_a_pickup_rings(lab: Lab, bridge: Bridge, s
         await lab.wait_waiting("100", "Park" if state == "parked" else "Queue")
         await shows(bridge, at, {"00": "0003*100"}, "5")
     call = await bridge.call(at)
-    await bridge.pick_up(at, call["id"], "0003*024", view=target)
+    await asks(bridge, at, call["id"], "0003*024", view=target)
     await rings(lab, "024")
     told = {each["id"]: each.get("pickUp") for each in (await bridge.call(at))["phoneCallView"]}
     assert told[target] == picked_up_from(

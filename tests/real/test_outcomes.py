@@ -392,7 +392,11 @@ async def test_the_view_tells_how_its_pickup_ended(lab: Lab, bridge: Bridge) -> 
     await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*025"))
     await lab["100"].hangup()
     await over(lab)
-    assert await bridge.calls("0003*210") == []
+
+    async def unlisted() -> bool:
+        return await bridge.calls("0003*210") == []
+
+    await until(unlisted, "the call is listed no more")
 
 
 async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge) -> None:

@@ -109,7 +109,7 @@ async def test_the_seeds_story(lab: Lab, bridge: Bridge) -> None:
     assert ring.state == "ringing"
 
     await lab["024"].accept()
-    now = await taken_over(lab, bridge, call)
+    await taken_over(lab, bridge, call)
     closed = await lab["210"].wait_closed(ring)
     assert (closed.cause, closed.elsewhere) == (26, True)
     assert lab["100"].shown(caller) == ("John Doe", "42420042")
@@ -119,7 +119,7 @@ async def test_the_seeds_story(lab: Lab, bridge: Bridge) -> None:
     assert [linked["id"], linked["extension"], linked["ownerId"]] == [call["id"], "0003*210", "3"]
     assert [view["id"] for view in linked["phoneCallView"]] == ["00", "01"]
     after = view_of(linked, "0003*024")
-    assert after == view_of(now, "0003*024")
+    assert after == view_of(await bridge.call("0003*024", token=JANE), "0003*024")
     assert after["id"] == "01" and after["status"] == "5" and after["answered"] == linked["answered"]
     assert (after["source"], after["destination"]) == (["0003*100"], ["0003*210"])
     assert after["pickUp"] == {"from": "0003*210", "sendCallTo": "0003*024", "status": "connected"}
@@ -136,7 +136,11 @@ async def test_without_a_caller_id_the_new_phones_own_is_shown(lab: Lab, bridge:
     got = await lab["024"].wait_for_ring()
     assert (got.name, got.number) == ("Ext 024", "0003*024")
     await taken_over(lab, bridge, call)
-    assert lab["100"].shown(caller) == ("Ext 024", "0003*024")
+
+    async def shown() -> bool:
+        return lab["100"].shown(caller) == ("Ext 024", "0003*024")
+
+    await until(shown, "100 shows whom it is with")
 
 
 async def test_a_phone_that_answers_at_once_is_connected_all_the_same(lab: Lab, bridge: Bridge) -> None:
@@ -215,6 +219,9 @@ async def test_an_agents_phone_rung_by_a_queue(lab: Lab, bridge: Bridge, queue: 
     ring, call = await rings(lab, bridge, queue)
     caller = next(row.uniqueid for row in await lab.strangers() if row.extension == "0003*100")
     view = view_of(call, "0003*210")["id"]
+    if queue != LINEAR:  # a phone of whose ring Asterisk has not heard yet is told no reason
+        await lab["211"].wait_for_ring()
+        await bridge.seen("0003*211")
     lab["024"].on_ring("accept")
     answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=20)
     assert answer.status_code == 200

@@ -39,7 +39,7 @@ async def test_a_call_held_by_the_target_is_taken(lab: Lab, bridge: Bridge) -> N
     await lab["210"].hold()
     call = await held(bridge, "0003*210", {"00": False, "01": True})
     assert [each["status"] for each in call["phoneCallView"]] == ["5", "5"]
-    assert await music(lab, "100")
+    await until(lambda: music(lab, "100"), "100 hears music")
     await agree(lab, bridge)
 
     picked_up = await take(lab, bridge, "0003*210", call["id"])
@@ -47,7 +47,11 @@ async def test_a_call_held_by_the_target_is_taken(lab: Lab, bridge: Bridge) -> N
     assert view(picked_up, "01")["pickUp"] == picked_up_from("0003*210", "0003*024")
     await only(lab, {"100", "024"})
     await held(bridge, "0003*210", {"00": False, "01": False})
-    assert not await music(lab, "100")
+
+    async def quiet() -> bool:
+        return not await music(lab, "100")
+
+    await until(quiet, "100 hears music no more")
     await lab.wait_sound("100", "024")
     await agree(lab, bridge)
 

@@ -101,8 +101,12 @@ async def test_the_queues_books_tell_it(lab: Lab, bridge: Bridge) -> None:
     await only(lab, {"100", "024"})
     await lab["024"].hangup()
     await over(lab)
-    assert queue_log(lab, caller) == [("PJSIP/0003*210", "CONNECT"), ("PJSIP/0003*210", "COMPLETEAGENT")]
-    assert await counters(lab, "support") == (before[0] + 1, before[1])
+
+    async def booked() -> bool:
+        log = [("PJSIP/0003*210", "CONNECT"), ("PJSIP/0003*210", "COMPLETEAGENT")]
+        return queue_log(lab, caller) == log and await counters(lab, "support") == (before[0] + 1, before[1])
+
+    await until(booked, "the queue's books are closed")
     await talks(lab, caller, "024", rang="210")
 
 

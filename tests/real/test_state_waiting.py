@@ -116,7 +116,7 @@ async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridg
     await lab.ami.action({
         "Action": "Park", "Channel": legs["0003*100"], "TimeoutChannel": legs["0003*210"], "Timeout": "3000"
     })  # fmt: skip
-    await shows(bridge, "0003*210", {"00": "0003*100"}, "5")
+    await in_slot(bridge, "0003*210", {"00": "0003*100"})
     await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
     at_024 = await rings(lab, "024")
     at_210 = await rings(lab, "210")
@@ -124,9 +124,15 @@ async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridg
     await lab["024"].accept(at_024)
     await only(lab, {"100", "024"})
     assert (await lab["210"].wait_closed(at_210)).elsewhere
-    picked_up = await bridge.call("0003*210")
-    assert picked_up["id"] == call["id"]
-    assert view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
+
+    async def told() -> bool:
+        found = await bridge.call("0003*210")
+        return (found["id"], view(found, "00").get("pickUp")) == (
+            call["id"],
+            picked_up_from("0003*100", "0003*024"),
+        )
+
+    await until(told, "the pickup is connected")
     await agree(lab, bridge)
     await lab["024"].hangup()
     await over(lab)
@@ -231,7 +237,11 @@ async def test_a_caller_in_a_queue_is_taken_while_agents_ring(lab: Lab, bridge: 
     assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
     agent = queue_log(lab, caller)[0][0]
     assert agent in ("PJSIP/0003*210", "PJSIP/0003*211")
-    assert queue_log(lab, caller) == [(agent, "CONNECT"), (agent, "COMPLETEAGENT")]
+
+    async def booked() -> bool:
+        return queue_log(lab, caller) == [(agent, "CONNECT"), (agent, "COMPLETEAGENT")]
+
+    await until(booked, "the queue's books are closed")
     await talks(lab, caller, "024", rang=agent[-3:])
 
 
