@@ -151,10 +151,8 @@ class Live:
         if not into.bridge:
             return
         if floor.gathering is not None:
-            floor.gathering.bridges[into.bridge] = (
-                into.type,
-                into.technology,
-            )  # which its list may not have had yet
+            # Its list may not have had it yet.
+            floor.gathering.bridges[into.bridge] = (into.type, into.technology)
             if into.type == "basic":
                 floor.gathering.talks(text(event, "Uniqueid"))
         for earlier in floor.entering.values():

@@ -306,9 +306,8 @@ def _listed(
                 yield long
     if number := Extension.maybe(dialled):
         yield number
-    here = [
-        leg.pickup for leg in legs if leg.pickup
-    ]  # of another call, perhaps, that has become part of this one
+    # Of another call, perhaps, that has become part of this one.
+    here = [leg.pickup for leg in legs if leg.pickup]
     for pickup in (*pickups, *here):
         if pickup.order and (number := Extension.maybe(pickup.order.taken_from)):
             yield number

@@ -145,6 +145,17 @@ async def test_late_answer_is_nobodys(fake: FakeAsterisk) -> None:
         assert fake.sessions == 1
 
 
+def bit_by_bit(say: Callable[[Heard], Coroutine[None, None, None]]) -> Callable[[Heard], Reply]:
+    """An answer that is said by a task, in its own time."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def answer(heard: Heard) -> Reply:
+        tasks.append(asyncio.create_task(say(heard)))
+        return None
+
+    return answer
+
+
 async def test_list_may_take_its_time_while_rows_come(fake: FakeAsterisk) -> None:
     """The deadline of a list counts from its latest row, for it and for whoever asks behind it."""
 
@@ -156,13 +167,7 @@ async def test_list_may_take_its_time_while_rows_come(fake: FakeAsterisk) -> Non
             fake.say(message(("Event", "Status"), ("ActionID", id_), ("Uniqueid", f"1.{n}")))
         fake.say(event("StatusComplete", ActionID=id_, EventList="Complete", ListItems="8"))
 
-    tasks = []
-
-    def answer(heard: Heard) -> Reply:
-        tasks.append(asyncio.ensure_future(slowly(heard)))
-        return None
-
-    fake.answers["Status"] = answer
+    fake.answers["Status"] = bit_by_bit(slowly)
     async with linked(fake, replace(QUICK, answer=0.5)) as it:
         await it.until_up()
         assert it.names().count("Status") == 8
@@ -178,13 +183,7 @@ async def test_a_list_whose_beginning_takes_its_time(fake: FakeAsterisk) -> None
             await asyncio.sleep(0.35)
             fake.say(part)
 
-    tasks = []
-
-    def answer(heard: Heard) -> Reply:
-        tasks.append(asyncio.ensure_future(slowly(heard)))
-        return None
-
-    fake.answers["QueueStatus"] = answer
+    fake.answers["QueueStatus"] = bit_by_bit(slowly)
     async with linked(fake, replace(QUICK, answer=0.5)) as it:
         await it.until_up()
     assert not it.logged("ami.no_answer")

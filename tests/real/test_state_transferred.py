@@ -6,7 +6,7 @@ from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import NOBODY, ONE_AGENT
 from lab.service import JANE
-from lab.sip import SipUser
+from lab.sip import Dialog, SipUser
 from real.states import (
     TALK,
     Call,
@@ -134,12 +134,17 @@ async def _has_merged(bridge: Bridge) -> bool:
     return [len(call["phoneCallView"]) for call in left] == [2]
 
 
+async def called_by_100(lab: Lab, bridge: Bridge, phone: SipUser) -> tuple[Dialog, Call]:
+    """Let 100 talk with 103; 103's end of it, and the call."""
+    await lab["100"].dial(phone.extension)
+    first = await phone.wait_call()
+    return first, await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+
+
 async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, bridge: Bridge) -> None:
     """REFER with Replaces: two calls of 103's become the older one, whose id stays; 024 takes it at its new place."""
     async with SipUser(lab.asterisk) as phone:
-        await lab["100"].dial(phone.extension)
-        first = await phone.wait_call()
-        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        first, call = await called_by_100(lab, bridge, phone)
         lab["211"].on_ring("accept")
         second = await phone.call("0003*211")
         consultation = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "55")
@@ -167,9 +172,7 @@ async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, br
 async def test_a_ring_is_taken_for_who_was_transferred_to_it(lab: Lab, bridge: Bridge) -> None:
     """REFER with Replaces while 211 rings: it rings for 100 now, and 024 takes that; then both are of 100's call."""
     async with SipUser(lab.asterisk) as phone:
-        await lab["100"].dial(phone.extension)
-        first = await phone.wait_call()
-        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        first, call = await called_by_100(lab, bridge, phone)
         second = await phone.ring("0003*211")
         at_211 = await rings(lab, "211")
         ring = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
@@ -192,9 +195,7 @@ async def test_who_was_transferred_into_a_queue_is_taken_there(
 ) -> None:
     """REFER with Replaces by a phone that waits in the queue itself: 100 waits there now, and 024 takes him."""
     async with SipUser(lab.asterisk) as phone:
-        await lab["100"].dial(phone.extension)
-        first = await phone.wait_call()
-        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        first, call = await called_by_100(lab, bridge, phone)
         second = await phone.call(NOBODY)
         await shows(bridge, NOBODY, {"00": "0003*103"}, "5")
         await phone.refer(*((second, first) if by_second else (first, second)))
@@ -211,9 +212,7 @@ async def test_the_ring_of_a_queue_is_taken_with_who_was_transferred_into_it(
 ) -> None:
     """REFER with Replaces while the queue rings 210: with 100 the ring is taken, and 210 is told that it was answered elsewhere."""
     async with SipUser(lab.asterisk) as phone:
-        await lab["100"].dial(phone.extension)
-        first = await phone.wait_call()
-        call = await shows(bridge, "0003*100", {"00": "0003*100", "01": "0003*103"}, "55")
+        first, call = await called_by_100(lab, bridge, phone)
         second = await phone.call(ONE_AGENT)
         at_210 = await rings(lab, "210")
         await bridge.seen("0003*210")
