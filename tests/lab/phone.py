@@ -312,6 +312,14 @@ class Phone:
                 return found[1] or found[2] or "", found[3]
         return call.name, call.number
 
+    async def wait_shown(self, call: PhoneCall, name: str, number: str) -> None:
+        """Wait until this phone shows that name and number as the other end's."""
+
+        async def shows() -> bool:
+            return self.shown(call) == (name, number)
+
+        await until(shows, f"phone {self.extension} shows {name} <{number}>")
+
     def held(self, call: PhoneCall) -> bool:
         """Whether the last description that this phone itself sent puts the other end on hold."""
         sent = [message.body for message in self.messages(call) if not message.received and message.body]

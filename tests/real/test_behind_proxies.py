@@ -67,7 +67,11 @@ class Site:
         async def agree() -> bool:
             told = [await one.calls(scene.uri) for one in self.bridges if one.running]
             views = [
-                [(view["id"], view["status"]) for call in calls for view in call["phoneCallView"]]
+                [
+                    (view["id"], view["status"], view.get("parkedPos"))
+                    for call in calls
+                    for view in call["phoneCallView"]
+                ]
                 for calls in told
             ]
             return bool(views[0]) and all(each == views[0] for each in views)

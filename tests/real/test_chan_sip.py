@@ -1,7 +1,7 @@
 """An old PBX whose phones are chan_sip's: Asterisk 16 without chan_pjsip, the same two files, another `pbx.channel`."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from bridge.settings import Settings
 from lab import Bridge, Lab, until
 from lab.asterisk import PRODUCT_CONF
 from lab.numbers import NOBODY, PARKING, SUPPORT, UNANSWERED_QUEUE
+from lab.phone import PhoneCall
 from lab.service import OWNER
 from real.states import Call, only, over, refused, ring, rings, shows, take, talk, view, view_of, views
 
@@ -73,21 +74,39 @@ async def test_the_two_files_are_the_same(lab: Lab) -> None:
     assert "chan_sip.so" in await lab.asterisk.cli("module show like chan_sip")
 
 
+async def _told(pick_up: Callable[[], Awaitable[list[PhoneCall]]]) -> None:
+    """Pick rings up until each of their phones, as ``pick_up`` returns them, is told that somebody else answered.
+
+    One in forty times chan_sip does not say so: Pickup() first shows the new phone its caller, by a re-INVITE, and a
+    200 that comes before the two channels have changed places makes chan_sip forget the cause of the hangup (seen on
+    16.28 with a phone that answers within 0.3 ms; of 600 pickups with chan_pjsip none).
+    """
+    for _ in range(4):
+        if all(rang.elsewhere for rang in await pick_up()):
+            return
+    raise AssertionError("four times a phone was not told that somebody else answered")
+
+
 async def test_a_ringing_call(lab: Lab, watch: Bridge) -> None:
     """The seed's story; without a callerId in the request the new phone shows its own, name and number."""
-    at_210 = await ring(lab)
-    call = await shows(watch, "0003*210", RING, "43")
-    assert view(call, "01")["callerId"] == "Ext 100 <0003*100>"
-    await agrees(lab, watch, "0003*210")
-    picked_up = await take(lab, watch, "0003*210", call["id"])
-    assert views(picked_up) == {"00": "0003*100", "01": "0003*024"}
-    got = lab["024"].rings[0]
-    assert (got.name, got.number) == ("Ext 024", "0003*024")
-    assert (await lab["210"].wait_closed(at_210)).elsewhere
-    await only(lab, {"100", "024"})
-    await lab["024"].hangup()
-    await lab["100"].wait_closed()
-    await over(lab)
+
+    async def picked_up() -> list[PhoneCall]:
+        at_210 = await ring(lab)
+        call = await shows(watch, "0003*210", RING, "43")
+        assert view(call, "01")["callerId"] == "Ext 100 <0003*100>"
+        await agrees(lab, watch, "0003*210")
+        picked_up = await take(lab, watch, "0003*210", call["id"])
+        assert views(picked_up) == {"00": "0003*100", "01": "0003*024"}
+        got = lab["024"].rings[-1]
+        assert (got.name, got.number) == ("Ext 024", "0003*024")
+        rang = await lab["210"].wait_closed(at_210)
+        await only(lab, {"100", "024"})
+        await lab["024"].hangup()
+        await lab["100"].wait_closed()
+        await over(lab)
+        return [rang]
+
+    await _told(picked_up)
 
 
 async def test_a_talking_call(lab: Lab, watch: Bridge) -> None:
@@ -157,14 +176,21 @@ async def test_a_queued_call(lab: Lab, watch: Bridge) -> None:
     waiting = await shows(watch, NOBODY, {"00": "0003*101"}, "5")
     await agrees(lab, watch, NOBODY)
     await take(lab, watch, NOBODY, waiting["id"], view="00", to="025")
-    at_210 = await ring(lab, UNANSWERED_QUEUE)
-    at_211 = await rings(lab, "211")
-    call = await watch.call(SUPPORT)
-    assert [each["id"] for each in await watch.calls(UNANSWERED_QUEUE)] == [call["id"]]
-    await take(lab, watch, SUPPORT, call["id"], view="00")
-    for phone, rang in (("210", at_210), ("211", at_211)):
-        assert (await lab[phone].wait_closed(rang)).elsewhere
-    await only(lab, {"101", "025"}, {"100", "024"})
+
+    async def picked_up() -> list[PhoneCall]:
+        at_210 = await ring(lab, UNANSWERED_QUEUE)
+        at_211 = await rings(lab, "211")
+        call = await watch.call(SUPPORT)
+        assert [each["id"] for each in await watch.calls(UNANSWERED_QUEUE)] == [call["id"]]
+        await take(lab, watch, SUPPORT, call["id"], view="00")
+        rang = [await lab[phone].wait_closed(at) for phone, at in (("210", at_210), ("211", at_211))]
+        await only(lab, {"101", "025"}, {"100", "024"})
+        await lab["024"].hangup()
+        await lab["100"].wait_closed()
+        await only(lab, {"101", "025"})
+        return rang
+
+    await _told(picked_up)
 
 
 async def test_who_cannot_be_rung(lab: Lab, watch: Bridge) -> None:

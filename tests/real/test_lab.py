@@ -34,7 +34,7 @@ async def test_a_call_rings_talks_and_sounds(lab: Lab) -> None:
     await lab["210"].accept(ring)
     await lab.wait_together("100", "210")
     await lab.wait_sound("100", "210")
-    assert lab["100"].shown(call) == ("Ext 210", "0003*210")
+    await lab["100"].wait_shown(call, "Ext 210", "0003*210")
 
 
 async def test_a_phone_that_cannot_start_says_why(lab: Lab) -> None:
@@ -68,7 +68,7 @@ async def test_a_pickup_elsewhere_is_told_to_the_phone_that_rang(lab: Lab) -> No
     await lab.wait_together("100", "024")
     closed = await lab["210"].wait_closed(ring)
     assert (closed.cause, closed.elsewhere) == (26, True)
-    assert lab["100"].shown(caller) == ("John Doe", "42420042")
+    await lab["100"].wait_shown(caller, "John Doe", "42420042")
 
 
 async def test_a_phone_holds_resumes_and_transfers(lab: Lab) -> None:

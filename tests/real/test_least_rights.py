@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Ami, Lab
+from lab import Ami, Lab, until
 from lab.fixtures import VERSION
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
@@ -155,7 +155,11 @@ async def test_originate_writes_no_file_by_a_variable_in_the_configuration_that_
     assert answer[0]["Response"] == "Success"
     started = await intruder.wait_for(lambda event: event["Event"] == "OriginateResponse")
     assert started["Response"] == "Success"
-    assert "FILE not registered" in pbx.asterisk.log(before)
+
+    async def refused() -> bool:
+        return "FILE not registered" in pbx.asterisk.log(before)
+
+    await until(refused, "Asterisk has logged that there is no such function")
 
 
 async def test_events_of_other_classes_do_not_reach_it(pbx: Lab, intruder: Ami) -> None:

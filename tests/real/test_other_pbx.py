@@ -186,7 +186,7 @@ async def test_an_existing_pbx_takes_over_two_files(berlin: Lab, new_bridge: New
     assert (await berlin["210"].wait_closed(ring)).elsewhere
     got = berlin["hall"].rings[0]
     assert (got.name, got.number) == ("Hall", "240")
-    assert berlin["100"].shown(caller) == ("Hall", "240")
+    await berlin["100"].wait_shown(caller, "Hall", "240")
     assert [view["extension"] for view in answer.json()["phoneCallView"]] == ["0003*100", "0003*024"]
 
     await berlin["hall"].hangup()
@@ -213,7 +213,7 @@ async def test_asterisk_16_picks_up_a_ringing_call(lab16: Lab, new_bridge: NewBr
     assert (got.name, got.number) == ("John Doe", "42420042")
     await lab16.wait_together("100", "024")
     assert (await lab16["210"].wait_closed(ring)).elsewhere
-    assert lab16["100"].shown(caller) == ("John Doe", "42420042")
+    await lab16["100"].wait_shown(caller, "John Doe", "42420042")
     assert await lab16.in_voicemail() == []
 
 

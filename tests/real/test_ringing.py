@@ -112,7 +112,7 @@ async def test_the_seeds_story(lab: Lab, bridge: Bridge) -> None:
     await taken_over(lab, bridge, call)
     closed = await lab["210"].wait_closed(ring)
     assert (closed.cause, closed.elsewhere) == (26, True)
-    assert lab["100"].shown(caller) == ("John Doe", "42420042")
+    await lab["100"].wait_shown(caller, "John Doe", "42420042")
     await lab.wait_sound("100", "024")
 
     linked = (await bridge.http.get(link["self"], headers={"Authorization": "Bearer john-token"})).json()
@@ -136,11 +136,7 @@ async def test_without_a_caller_id_the_new_phones_own_is_shown(lab: Lab, bridge:
     got = await lab["024"].wait_for_ring()
     assert (got.name, got.number) == ("Ext 024", "0003*024")
     await taken_over(lab, bridge, call)
-
-    async def shown() -> bool:
-        return lab["100"].shown(caller) == ("Ext 024", "0003*024")
-
-    await until(shown, "100 shows whom it is with")
+    await lab["100"].wait_shown(caller, "Ext 024", "0003*024")
 
 
 async def test_a_phone_that_answers_at_once_is_connected_all_the_same(lab: Lab, bridge: Bridge) -> None:
@@ -410,6 +406,7 @@ async def test_of_two_apps_one_wins(lab: Lab, bridge: Bridge, new_bridge: NewBri
     """Another phone, another view or another instance: 409 and not a ring; the same again is the same answer."""
     neighbour = await new_bridge()
     _, call = await rings(lab, bridge)
+    await neighbour.seen("0003*210")
     await bridge.pick_up("0003*210", call["id"], "0003*024")
     await lab["024"].wait_for_ring()
     other_phone = await bridge.pick_up("0003*210", call["id"], "0003*025")
@@ -426,6 +423,7 @@ async def test_a_storm_of_requests_rings_one_phone(lab: Lab, bridge: Bridge, new
     """Forty PUTs at once for two phones, at two instances: exactly one phone rings, everybody is told the truth."""
     neighbour = await new_bridge()
     _, call = await rings(lab, bridge)
+    await neighbour.seen("0003*210")
     answers = await asyncio.gather(*(
         instance.pick_up("0003*210", call["id"], phone)
         for _ in range(10)

@@ -8,7 +8,7 @@ import pytest
 from lab import AmiProxy, Bridge, Lab, until
 from lab.numbers import CONFERENCE, ECHO, IVR, RINGS_FOR_EVER, SILENCE, VOICEMAIL
 from lab.service import JANE
-from real.states import RING, TALK, refused, ring, rings, shows, talk, together
+from real.states import RING, TALK, over, refused, ring, rings, shows, talk, together
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -171,6 +171,7 @@ async def test_a_call_that_is_just_ending(
     proxy.hold(from_asterisk=True)
     await lab["100"].hangup()
     await lab["210"].wait_closed()
+    await over(lab)
     asked = asyncio.create_task(refusals.ask("0003*210", call["id"], "01", questions=1))
 
     async def question() -> bool:
@@ -179,5 +180,5 @@ async def test_a_call_that_is_just_ending(
     await until(question, "the bridge has asked")
     proxy.release()
     assert "just ending" in await asked
-    over = await bridge.pick_up("0003*210", call["id"], "0003*024")
-    refused(over, "pc_phonecall_invalid", 400)
+    late = await bridge.pick_up("0003*210", call["id"], "0003*024")
+    refused(late, "pc_phonecall_invalid", 400)

@@ -43,8 +43,8 @@ async def test_the_called_end_of_a_talk_is_taken(lab: Lab, bridge: Bridge) -> No
     at_024 = lab["024"].live[0]
     assert (at_024.name, at_024.number) == ("John Doe", "42420042")
     await lab.wait_sound("100", "024")
-    assert lab["100"].shown(at_100) == ("John Doe", "42420042")
-    assert lab["024"].shown(at_024) == ("Ext 100", "0003*100")
+    await lab["100"].wait_shown(at_100, "John Doe", "42420042")
+    await lab["024"].wait_shown(at_024, "Ext 100", "0003*100")
     await agree(lab, bridge, forgets=())
 
     await lab["024"].hangup()

@@ -33,12 +33,8 @@ async def names_are_right(lab: Lab) -> None:
     """The new phone rang with the caller id of the request, and the phone of who waited shows it now; the new one him."""
     (at_024,), (at_100,) = lab["024"].live, lab["100"].live
     assert (at_024.name, at_024.number) == ("John Doe", "42420042")
-
-    async def shown() -> bool:
-        displays = lab["100"].shown(at_100), lab["024"].shown(at_024)
-        return displays == (("John Doe", "42420042"), ("Ext 100", "0003*100"))
-
-    await until(shown, "each shows whom it is with")
+    await lab["100"].wait_shown(at_100, "John Doe", "42420042")
+    await lab["024"].wait_shown(at_024, "Ext 100", "0003*100")
 
 
 def slot(call: Call) -> tuple[int | None, str | None]:
