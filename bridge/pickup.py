@@ -416,10 +416,14 @@ class Pickups:
                 raise SendCallToUnavailable(f"{phone} could not be reached")
             case PickupStatus.CONFLICT:
                 raise Conflict("the call went elsewhere before it was picked up")
-        return PickupResult(status, self._picture.call(request.call) or self._call_of(pickup), replayed)
+        joined = self._call_of(pickup) if status is PickupStatus.CONNECTED else None
+        return PickupResult(status, joined or self._picture.call(request.call), replayed)
 
     def _call_of(self, pickup: Pickup) -> Call | None:
-        """The call in which a pickup's leg is: another one, where the one that was taken has become part of it."""
+        """The call in which a connected pickup's leg is: another one, where the ring was taken for one of another call.
+
+        What was taken may be told of for a moment more: its own end comes last.
+        """
         channel = self._picture.board.channels.get(pickup.id)
         return self._picture.call(CallId.of(channel.linkedid)) if channel else None
 

@@ -299,6 +299,22 @@ async def test_connected() -> None:
     assert bridge.outcomes == [CONNECTED]
 
 
+async def test_connected_in_the_call_of_who_was_transferred_to_the_ring() -> None:
+    """That one is told, also while the end of the ring is yet to be heard, and with it that of the call it was."""
+    floor = talking()
+    (bridge,), story = floor.bridges, floor.story
+    first, second = story.chan("0003*210"), story.dials("0003*210", "0003*211")
+    story.transfers_early(first, second)
+    story.hang_up = lambda *_: None  # type: ignore[method-assign]  # the ring's Hangup is late
+    waiting = asyncio.ensure_future(bridge.picks_up(call=CallId.of(second.uniqueid), wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    story.takes("0003*024")
+    result = await waiting
+    assert result.call
+    assert (result.call.id, [leg.number for leg in result.call.legs]) == (FIRST, ["0003*100", "0003*024"])
+
+
 @pytest.mark.parametrize("when", ["Newchannel", "in the same burst"])
 async def test_an_answer_before_the_reply_to_the_question(when: str) -> None:
     """A phone that answers at once is connected before it is known what for."""

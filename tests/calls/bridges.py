@@ -9,7 +9,7 @@ from typing import Any
 from bridge.ami import AmiError, LinkState, Originate, Refused
 from bridge.calls import Headers, Pickup, PickupStatus
 from bridge.endpoints import Endpoints
-from bridge.grammar import ChannelName, Extension, Uniqueid
+from bridge.grammar import CallId, ChannelName, Extension, Uniqueid
 from bridge.pickup import ORDER_AFTER, PickupRequest, PickupResult, Pickups
 from calls.pbx import DOWN, RINGING, Chan
 from calls.story import Story, picture, short
@@ -199,11 +199,13 @@ class Bridge:
 
     # --- what its clients ask
 
-    def request(self, view: str = "01", to: str = "0003*024", **more: Any) -> PickupRequest:
-        """A request for a view of the first call."""
+    def request(
+        self, view: str = "01", to: str = "0003*024", *, call: CallId | None = None, **more: Any
+    ) -> PickupRequest:
+        """A request for a view of a call, the first one where none is named."""
         self.floor.begun = True
-        (call, *_) = self.picture.calls()
-        return PickupRequest(call.id, view, Extension(to), **more)
+        (first, *_) = self.picture.calls()
+        return PickupRequest(call or first.id, view, Extension(to), **more)
 
     async def picks_up(self, view: str = "01", to: str = "0003*024", **more: Any) -> PickupResult:
         return await self.pickups.pick_up(self.request(view, to, **more))
