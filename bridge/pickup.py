@@ -655,6 +655,7 @@ class Pickups:
             "UAPI_SINCE": since,
             "UAPI_CALLER": Number.maybe(leg.source) or "",
             "UAPI_DIALLED": Number.maybe(leg.destination) or "",
+            "FORWARD_CONTEXT": self._context,  # where a phone that forwards (302) leads nowhere
         }
         try:
             return Originate(

@@ -125,7 +125,7 @@ async def test_what_is_sent() -> None:
         "UAPI_VIEW": "01", "UAPI_FROM": "0003*210", "UAPI_TO": "0003*024", "UAPI_SOURCE": "1795465922.0",
         "UAPI_TARGET": "1795465922.1", "UAPI_LEG": "PJSIP/0003*210-00000002", "UAPI_MODE": "ringing",
         "UAPI_EXPORT": "1", "UAPI_BY": by,
-        "UAPI_CALLER": "0003*100", "UAPI_DIALLED": "0003*210",
+        "UAPI_CALLER": "0003*100", "UAPI_DIALLED": "0003*210", "FORWARD_CONTEXT": "uapi-pickup",
     }  # fmt: skip
     assert next(iter(order.variables)) == "UAPI_VIEW", "the first that is sent is the last that is set"
 
@@ -460,6 +460,51 @@ async def test_a_ring_is_stopped_once() -> None:
         story.caller_id(story.ringing("0003*024"), "0003*024", "Ext")
     await floor.settles()
     assert len(bridge.did("hangup")) == 1
+
+
+async def test_a_ring_that_is_transferred_meanwhile() -> None:
+    """Who made it is gone, and it rings on for whom he has put in his place: so does the new phone, and has him."""
+    floor = talking()
+    (bridge,), story = floor.bridges, floor.story
+    first, second = story.chan("0003*210"), story.dials("0003*210", "0003*211")
+    waiting = asyncio.ensure_future(bridge.picks_up(call=CallId.of(second.uniqueid), wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    story.transfers_early(first, second)
+    await asyncio.sleep(2 * pickup.BURST)
+    await floor.settles()
+    assert bridge.did("hangup") == []
+    story.takes("0003*024")
+    result = await waiting
+    assert (told(result), result.call and result.call.id) == ("connected", FIRST)
+
+
+async def test_an_agent_who_has_answered() -> None:
+    """The queue announces the caller to him: the ring stops, told that it was answered elsewhere, and nobody else may ring."""
+    floor = Floor()
+    (bridge,), story = floor.bridges, floor.story
+    story.queues("0003*100", "support", "0003*210")
+    waiting = asyncio.ensure_future(bridge.picks_up("00", wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    story.state(story.ringing("0003*210"), UP)
+    with pytest.raises(Conflict):
+        await waiting
+    assert bridge.did("hangup") == [("hangup", floor.rung[0].name, 26)]
+    with pytest.raises(Conflict, match="an agent of the queue has just answered"):
+        await bridge.picks_up("00")
+
+
+async def test_a_queues_round_that_ends_as_if_somebody_had_answered() -> None:
+    """Its option C says so of each round: the caller waits there still, and the new phone rings on."""
+    floor = Floor()
+    (bridge,), story = floor.bridges, floor.story
+    story.queues("0003*100", "support", "0003*210")
+    await bridge.picks_up("01")
+    await floor.settles()
+    story.ends(story.ringing("0003*210"), 26)
+    await floor.settles()
+    assert bridge.did("hangup") == []
 
 
 async def test_another_fork_answers() -> None:

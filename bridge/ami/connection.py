@@ -286,6 +286,10 @@ class Connection:
                 return
             await asyncio.sleep(self._timing.ping)
 
+    def give_up(self, reason: str) -> None:
+        """End the session without a word; ``gone`` tells why."""
+        self._lose(reason)
+
     async def close(self, *, logoff: bool) -> None:
         """End the session, with a goodbye or without."""
         if logoff and not self.gone.done():

@@ -97,6 +97,8 @@ class Link:
         self._again = asyncio.Event()
         self._missing: frozenset[str] = frozenset()
         self._resyncs = 0
+        self._poor = ""
+        """Which rights the manager user lacks, as far as is known: the sentence for a 503."""
         self._backoff = Backoff(self._timing.backoff, self._timing.backoff_most)
         self._log = log.bind(host=settings.host, port=settings.port, username=settings.username)
 
@@ -137,7 +139,8 @@ class Link:
         try:
             self._connection = connection
             self._missing = frozenset()
-            self._change(boot=self.state.boot + 1, reason="The bridge is reading the state of the PBX.")
+            reading = self._poor or "The bridge is reading the state of the PBX."
+            self._change(boot=self.state.boot + 1, reason=reading)
             self._log.info("ami.connected", boot=self.state.boot)
             work = {
                 asyncio.create_task(connection.keep_alive()),
@@ -202,10 +205,14 @@ class Link:
                 raise
             except AmiError as error:
                 self._not_true(error)
+                if _lacks_rights(error):
+                    self._poor = self.state.reason
+                    connection.give_up(self._poor)  # Asterisk gives a session its rights at its login
                 raise
             if connection.gone.done():
                 raise LinkDown(connection.gone.result())
             self._backoff.reset()
+            self._poor = ""
             self._change(up=True, reason="", context_loaded=found.context_loaded)
             if not found.context_loaded:
                 self._log.warning("ami.context_missing", context=self._context)
@@ -245,7 +252,7 @@ class Link:
         self._log.warning("ami.resync_refused", error=message)
         if isinstance(error, NoAnswer):
             reason = "The PBX does not answer."
-        elif "Permission denied" in message:
+        elif _lacks_rights(error):
             reason = f"The PBX gives the bridge's manager user too few rights ({message})."
         elif UNKNOWN in message:
             reason = "The PBX is still starting."
@@ -324,3 +331,7 @@ class Link:
                 self._on_state(state)
             except Exception:  # noqa: BLE001 -- the listener's trouble, not the link's
                 self._log.exception("ami.on_state_failed")
+
+
+def _lacks_rights(error: AmiError) -> bool:
+    return isinstance(error, Refused) and "Permission denied" in str(error)

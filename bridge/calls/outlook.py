@@ -5,7 +5,7 @@ from enum import Enum
 from bridge.calls.channels import RINGING, UP, Channel, Pickup
 from bridge.calls.model import Mode, Order, PickupStatus
 from bridge.calls.picture import Picture
-from bridge.calls.plan import ring_for
+from bridge.calls.plan import is_being_answered, ring_for
 from bridge.grammar import Uniqueid
 
 ANSWERED_ELSEWHERE = 26
@@ -42,6 +42,11 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     source, target = channels.get(order.source), channels.get(order.target)
     if pickup.status is PickupStatus.CONNECTED:
         return Outlook.WATCH if pickup.dropped else Outlook.DROP
+    if source is None and order.mode is Mode.RINGING and target is not None and target.state != UP:
+        if picture.board.called_by(target) is not None:
+            return Outlook.WATCH  # who has called has put whom he talks with in his own place
+        if not pickup.up:
+            return Outlook.MOVED  # that may be told of after his end
     if pickup.up and source is None:
         return Outlook.ALONE
     if pickup.up:
@@ -103,8 +108,11 @@ def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid
 def _while_ringing(
     picture: Picture, pickup: Pickup, order: Order, source: Channel, target: Channel | None
 ) -> Outlook:
-    if target is None and pickup.cause == ANSWERED_ELSEWHERE:
+    stands = picture.board.stands(order)
+    if target is None and pickup.cause == ANSWERED_ELSEWHERE and not (order.queue and stands):
+        return Outlook.TAKEN  # but a queue may say so of each round that is over (its option C)
+    if is_being_answered(picture.channels_of(pickup.id.call), source):
         return Outlook.TAKEN
-    if picture.board.stands(order):
+    if stands:
         return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
     return Outlook.TAKEN if picture.board.talks_with(source) is not None else Outlook.MOVED

@@ -9,6 +9,8 @@
 Anything else is not picked up: what stands there cannot be moved without losing somebody.
 """
 
+from collections.abc import Iterable
+
 from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel
 from bridge.calls.model import Call, Leg, Mode, NotPickable, Plan
 from bridge.calls.picture import Picture
@@ -57,6 +59,8 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     board = picture.board
     channels = picture.channels_of(call.id)
     if target.waiting:
+        if is_being_answered(channels, target):
+            raise NotPickable("an agent of the queue has just answered")
         return target, Mode.WAITING
     if target.state in (RINGING, DOWN, RESERVED, DIALLING):
         return _caller(board, channels, target), Mode.RINGING
@@ -89,6 +93,23 @@ def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:
     if caller is None:
         raise NotPickable("nobody is known to call this phone")
     return caller
+
+
+def is_being_answered(channels: Iterable[Channel], waiting: Channel) -> bool:
+    """Whether an agent has answered a party's queue, which may announce him for seconds before it bridges them.
+
+    Args:
+        channels: Those of the party's call.
+        waiting: The party.
+    """
+    return bool(waiting.queue) and any(
+        channel.state == UP
+        and channel.bridge is None
+        and channel is not waiting
+        and channel.pickup is None
+        and channel.dialler in ("", waiting.uniqueid)  # whose dial was not seen, nobody else's either
+        for channel in channels
+    )
 
 
 def ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:

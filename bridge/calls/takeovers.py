@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 
-from bridge.calls.channels import Board, Channel, Hold, Pickup
+from bridge.calls.channels import RINGING, Board, Channel, Hold, Pickup
 from bridge.calls.model import Mode, Order, PickupNote, PickupStatus
 from bridge.calls.orders import read_order
 from bridge.calls.roll import Roll
 from bridge.grammar import CallId, PickupId
 
+_NO_ANSWER, _UNREACHABLE = 19, 20
+
 _CAUSES = {
     17: PickupStatus.BUSY,
-    19: PickupStatus.NO_ANSWER,
+    _NO_ANSWER: PickupStatus.NO_ANSWER,
     21: PickupStatus.REJECTED,
     26: PickupStatus.CONFLICT,
 }
@@ -140,7 +142,9 @@ class Takeovers:
                 self.missing[channel.uniqueid] = pickup
                 self.stirred.discard(pickup.id)
             else:
-                self.end(pickup, cause or 0)
+                # A phone that says 480 without a ring, such as one that is not to be disturbed, is no phone that rang in vain.
+                rang = channel.state == RINGING or cause != _NO_ANSWER
+                self.end(pickup, (cause or 0) if rang else _UNREACHABLE)
         if self.watched:
             self._told_cause(channel.uniqueid, cause or 0)
 

@@ -666,11 +666,10 @@ class Story(Pbx):
         self._responds(chan, "Success", "4")
         chan.exten, chan.context = "pickup", "uapi-pickup"
         target = self.channels.get(chan.variables["UAPI_TARGET"])
-        source = self.channels[chan.variables["UAPI_SOURCE"]]
         if target is not None and target.state == RINGING:
             self._picks_up(chan, target)
         else:
-            self._bridges(chan, source)
+            self._bridges(chan, self.channels[chan.variables["UAPI_SOURCE"]])
         return chan
 
     def _responds(self, chan: Chan, response: str, reason: str) -> None:

@@ -141,7 +141,7 @@ class Lab:
                 await phone.hangup(call)
         left: list[ChannelRow] = []
         try:
-            await until(self._quiet, "all channels are gone", timeout=6)
+            await until(self._quiet, "all channels are gone")
         except TimeoutError:
             left = await self.strangers()
             for row in left:

@@ -363,7 +363,7 @@ class Phone:
             news = [(event["type"], event.get("param")) for event in self.events[position:]]
             return ("CALL_REMOTE_SDP", "answer") in news or None
 
-        await self._wait(answered, f"{command}s", 5)
+        await self._wait(answered, f"{command}s", 20)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:

@@ -79,6 +79,16 @@ class AmiProxy:
         """How many actions of these names (of any, without one) went to Asterisk."""
         return len([action for action in self.actions if not names or action.get("Action") in names])
 
+    def asked(self) -> list[str]:
+        """The names of the actions that went to Asterisk, in order, without Pings and what a resync asks by itself."""
+        return [
+            action["Action"]
+            for action in self.actions
+            if action["Action"] not in ("Ping", "CoreSettings")
+            and not action.get("ActionID", "").startswith("resync-")
+            and "DIALPLAN_EXISTS(" not in action.get("Variable", "")
+        ]
+
     def lists(self) -> Counter[str]:
         """How often each list of all that there is was asked for."""
         return Counter(

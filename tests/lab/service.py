@@ -266,13 +266,17 @@ class Bridge:
     async def call(
         self, extension: str, *, user: str = "@me", token: str = JOHN, timeout: float = 20
     ) -> dict[str, Any]:
-        """Wait until an extension has a call, and return it; there must not be two."""
+        """Wait until an extension has a call, and no other, and return it."""
+        entries: list[dict[str, Any]] = []
 
-        async def listed() -> list[dict[str, Any]]:
-            return await self.calls(extension, user=user, token=token)
+        async def one() -> bool:
+            entries[:] = await self.calls(extension, user=user, token=token)
+            return len(entries) == 1
 
-        entries = await until(listed, f"{extension} has a call", timeout=timeout)
-        assert len(entries) == 1, f"{extension} has {len(entries)} calls: {entries}"
+        try:
+            await until(one, f"{extension} has a call", timeout=timeout)
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}: {entries}") from None
         return entries[0]
 
     async def seen(

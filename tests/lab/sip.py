@@ -67,6 +67,8 @@ class SipUser(asyncio.DatagramProtocol):
         """What Asterisk told of a REFER: "SIP/2.0 200 OK"."""
         self.refusal = ""
         """What it says to who calls, such as "603 Decline"; empty, it answers."""
+        self.forward = ""
+        """The number that its refusal names, such as a 302; its own where empty."""
         self._answers: dict[tuple[str, str], asyncio.Future[_Message]] = {}
         self._rings: dict[str, asyncio.Future[_Message]] = {}
         self._transport: asyncio.DatagramTransport | None = None
@@ -119,7 +121,7 @@ class SipUser(asyncio.DatagramProtocol):
         ringing: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
         self._rings[dialog.call_id] = ringing
         self._send(self._request("INVITE", dialog.target, dialog, body=self._description()))
-        told = await asyncio.wait_for(ringing, 5)
+        told = await asyncio.wait_for(ringing, 20)
         dialog.remote, dialog.target = told.first("to"), _uri(told.first("contact"))
         return dialog
 
@@ -191,7 +193,8 @@ class SipUser(asyncio.DatagramProtocol):
             dialog.over = True
         lines = [f"SIP/2.0 {refusal or '200 OK'}", *(f"Via: {via}" for via in request.headers["via"])]
         lines += [f"From: {remote}", f"To: {dialog.local if dialog else local}", f"Call-ID: {call_id}"]
-        lines += [f"CSeq: {request.first('cseq')}", f"Contact: {self._contact}"]
+        contact = f"<sip:{self.forward}@{self._host}>" if refusal and self.forward else self._contact
+        lines += [f"CSeq: {request.first('cseq')}", f"Contact: {contact}"]
         return _whole(lines, self._description() if method == "INVITE" and not refusal else "")
 
     # ------------------------------------------------------------------ what goes out
@@ -202,7 +205,7 @@ class SipUser(asyncio.DatagramProtocol):
         answer: asyncio.Future[_Message] = asyncio.get_running_loop().create_future()
         self._answers[dialog.call_id, f"{dialog.cseq} {method}"] = answer
         self._send(self._request(method, uri, dialog, *more, body=body))
-        return await asyncio.wait_for(answer, 5)
+        return await asyncio.wait_for(answer, 20)
 
     def _request(self, method: str, uri: str, dialog: Dialog, *more: str, body: str = "") -> str:
         lines = [

@@ -77,6 +77,23 @@ class Play:
         strangers = [row for row in await self.lab.strangers() if row.extension not in (TAKER, SIP_USER)]
         return frozenset(map(_row, strangers)) | await self._places({row.uniqueid for row in strangers})
 
+    async def before(self) -> Rows:
+        """Where everybody is, once each of Asterisk's lists has it: a slot is announced ahead of who is in it."""
+
+        async def listed() -> Rows | None:
+            there = {row.uniqueid: row for row in await self.lab.strangers()}
+            rows = await self.rows()
+            parked = {row[2]: there[row[0]] for row in rows if row[1] == "ParkedCall" and row[0] in there}
+            queued = {row[0] for row in rows if row[1] == "QueueEntry"}
+            waits = {id_ for id_, row in there.items() if row.application == "Queue"}
+            if self.scene.parked:
+                return rows if self.scene.parked in parked and parked[self.scene.parked].bridge else None
+            return rows if self.scene.kind != "waits" or queued == waits else None
+
+        rows = await until(listed, "everybody is where he waits", timeout=20)
+        assert rows is not None
+        return rows
+
     async def _places(self, uniqueids: set[str]) -> Rows:
         ask = self.lab.ami.action
         told = [
@@ -177,7 +194,7 @@ class Play:
             return not alone and not any(row.context == "voicemail" for row in rows)
 
         try:
-            await until(fine, "nobody is left alone", timeout=5)
+            await until(fine, "nobody is left alone", timeout=20)
         except TimeoutError:
             self.verdict.people(f"left alone or in voicemail ({those} talk): {await self.lab.strangers()}")
 
@@ -231,7 +248,7 @@ async def answers(play: Play) -> None:
 
 async def busy(play: Play) -> None:
     """The phone that shall take it is busy."""
-    before = await play.rows()
+    before = await play.before()
     async with SipUser(play.lab.asterisk) as phone:
         phone.refusal = "486 Busy Here"
         play.says(await play.ask(to=phone.extension), 409, "pc_sendcallto_unavailable")
@@ -240,7 +257,7 @@ async def busy(play: Play) -> None:
 
 async def declines(play: Play) -> None:
     """024 declines."""
-    before = await play.rows()
+    before = await play.before()
     asked = play.ask()
     await play.lab[TAKER].wait_for_ring()
     await play.lab[TAKER].decline()
@@ -250,7 +267,7 @@ async def declines(play: Play) -> None:
 
 async def no_answer(play: Play) -> None:
     """024 rings in vain."""
-    before = await play.rows()
+    before = await play.before()
     asked = play.ask(ring=0.5)
     ring = await play.lab[TAKER].wait_for_ring()
     play.says(await asked, 204)
@@ -260,7 +277,7 @@ async def no_answer(play: Play) -> None:
 
 async def not_registered(play: Play) -> None:
     """The phone that shall take it is switched off."""
-    before = await play.rows()
+    before = await play.before()
     play.says(await play.ask(to=UNREGISTERED), 409, "pc_sendcallto_unavailable")
     await play.unchanged(before)
 
@@ -385,6 +402,7 @@ async def bridge_dies(play: Play) -> None:
             play.verdict.people(str(late))
         await play.nobody_is_left(TAKER, scene.source)
         await play.told_elsewhere()
+        await play.let_go()
     finally:
         await bridge.start()
     listed = await bridge.get("@me", scene.uri, scene.call)

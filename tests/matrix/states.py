@@ -9,6 +9,8 @@ from lab.numbers import GROUP, NOBODY, ONE_AGENT, PARK_ME, PARKING, ROUNDS, SUPP
 from lab.sip import SipUser
 
 CALLER, CALLED, TAKER, THIRD = "0003*100", "0003*210", "0003*024", "0003*211"
+FIRST_IN_LINE = "0003*101"
+"""Who waits in the queue ahead of the caller."""
 OUTSIDE = "outside"
 """Somebody without an extension, who calls by way of the trunk."""
 
@@ -32,7 +34,7 @@ class Scene:
     """The extension whose phone loses the call; empty where the waiting party is the target itself."""
     queue: bool = False
     rounds: bool = False
-    """Whether the queue gives its agent up after two seconds, and rings him again."""
+    """Whether the queue gives its agent up after four seconds, and rings him again."""
     parked: str = ""
     """The slot."""
     ring: PhoneCall | None = None
@@ -93,7 +95,7 @@ async def queue_rings(lab: Lab, bridge: Bridge) -> Scene:
 
 
 async def queue_rounds(lab: Lab, bridge: Bridge) -> Scene:
-    """A queue's agent rings, for two seconds at a time."""
+    """A queue's agent rings, for four seconds at a time."""
     scene = await _rings(lab, bridge, "queue rings in rounds", ROUNDS, views=2, queue=True)
     return replace(scene, rounds=True)
 
@@ -281,7 +283,9 @@ async def _in_slot(bridge: Bridge, state: str, uri: str) -> Scene:
 
 
 async def queued(lab: Lab, bridge: Bridge) -> Scene:
-    """The caller waits in a queue without agents."""
+    """The caller waits in a queue without agents, behind somebody else."""
+    await lab[FIRST_IN_LINE].dial(NOBODY)
+    await lab.wait_waiting(FIRST_IN_LINE, "Queue")
     await lab[CALLER].dial(NOBODY)
     await lab.wait_waiting(CALLER, "Queue")
     call = await _listed(bridge, CALLER, "5", views=1)

@@ -170,7 +170,7 @@ async def agree(lab: Lab, bridge: Bridge, *, forgets: tuple[str, ...] = ("answer
         forgets: Members of which Asterisk may have no trace in this state: absent in the new bridge's list, but not
             different. When a call was answered it forgets at every change of its bridges.
     """
-    if await _booked_late(lab):
+    if await booked_late(lab):
         forgets = (*forgets, "answered")
     async with Bridge(lab.asterisk.ami) as newcomer:
 
@@ -182,12 +182,12 @@ async def agree(lab: Lab, bridge: Bridge, *, forgets: tuple[str, ...] = ("answer
             return await differences() == ["none"]
 
         try:
-            await until(none, "both bridges list the same", timeout=5)
+            await until(none, "both bridges list the same")
         except TimeoutError:
             raise AssertionError(f"they differ: {await differences()}") from None
 
 
-async def _booked_late(lab: Lab) -> bool:
+async def booked_late(lab: Lab) -> bool:
     """Whether Asterisk began somebody's call record so late that it no longer tells when he was answered."""
     for row in await lab.strangers():
         born = re.search(r"(\d+)\.\d+$", row.uniqueid)

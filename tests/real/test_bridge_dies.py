@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from lab.numbers import DIAL_G, NOBODY, PARK_ME
 from lab.pace import pace
 from matrix.ends import Play
 from matrix.states import (
+    FIRST_IN_LINE,
     Scene,
     held,
     parked,
@@ -23,7 +25,7 @@ from matrix.states import (
     talking,
     via_local,
 )
-from real.states import TALK, asks, shows, talk
+from real.states import TALK, asks, booked_late, shows, talk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -179,7 +181,7 @@ async def test_dead_when_the_caller_leaves(lab: Lab, new_bridge: NewBridge) -> N
 
         await lab["024"].command("accept", ring.id, check=False)
 
-        await lab["024"].wait_closed(ring, timeout=5)
+        await lab["024"].wait_closed(ring)
         await bridge.close()
         await lab.reset()
 
@@ -224,7 +226,7 @@ def _of_024(name: str, event: Message) -> bool:
 
 
 async def _left(lab: Lab, extension: str) -> bool:
-    return {row.extension for row in await lab.strangers()} == {extension}
+    return {row.extension for row in await lab.strangers()} - {FIRST_IN_LINE} == {extension}
 
 
 @pytest.mark.usefixtures("unwatched")
@@ -243,16 +245,21 @@ async def test_the_link_of_the_put_outlives_the_bridge(lab: Lab, new_bridge: New
     link = accepted.json()["link"]["self"]
     after = await bridge.http.get(link, headers={"Authorization": "Bearer john-token"})
 
-    assert _timeless(after.json()) == _timeless(before.json())
+    without = ("answered",) if await booked_late(lab) else ()
+    assert _timeless(after.json(), without) == _timeless(before.json(), without)
     assert after.json()["phoneCallView"][1]["pickUp"]["status"] == "connected"
 
 
-def _timeless(shown: Any) -> Any:
-    """The same without times, which a restart may date anew within a second."""
+def _timeless(shown: Any, without: Collection[str] = ()) -> Any:
+    """The same without times, which a restart may date anew within a second, and without some members."""
     if isinstance(shown, dict):
         times = ("answered", "onHold", "parked", "ringing", "published")
-        return {key: key in times or _timeless(value) for key, value in shown.items()}
-    return [_timeless(each) for each in shown] if isinstance(shown, list) else shown
+        return {
+            key: key in times or _timeless(value, without)
+            for key, value in shown.items()
+            if key not in without
+        }
+    return [_timeless(each, without) for each in shown] if isinstance(shown, list) else shown
 
 
 async def _view(bridge: Bridge, extension: str, call: str, view: str) -> dict[str, Any]:
@@ -269,10 +276,11 @@ async def test_one_started_in_the_middle_lists_the_same(
         scene = await state(lab, bridge)
         late = await new_bridge()
 
-        seen, found = [_timeless(await each.calls(scene.uri)) for each in (bridge, late)]
+        # Re-bridging makes Asterisk forget when a call was answered.
+        forgets = state is parked_by_transfer or await booked_late(lab)
+        without = ("answered",) if forgets else ()
+        seen, found = [_timeless(await each.calls(scene.uri), without) for each in (bridge, late)]
 
-        if state is parked_by_transfer:  # re-bridging makes Asterisk forget when a call was answered
-            del seen[0]["answered"], seen[0]["phoneCallView"][0]["answered"]
         assert _without_links(found) == _without_links(seen), state.__name__
         await late.close()
         await lab.reset()

@@ -54,11 +54,12 @@ async def test_a_ringing_call_is_picked_up_from_a_terminal(
     assert "parked 701" in out
 
 
-async def test_each_way_to_fail_has_its_exit_status(lab: Lab) -> None:
+async def test_each_way_to_fail_has_its_exit_status(lab: Lab, bridge: Bridge) -> None:
     """Declined, not answered, given up by the caller; and nothing that rings."""
     assert await pickup("0003*210", "--to", "0003*024") == Exit.NOTHING
     caller = await lab["100"].dial("0003*210")
     await lab["210"].wait_for_ring()
+    await bridge.seen("0003*210")
     lab["024"].on_ring("decline")
     assert await pickup("0003*210", "--to", "0003*024") == Exit.UNAVAILABLE
     assert await pickup("0003*210", "--to", "0003*025", "--wait", "0.5") == Exit.NO_ANSWER

@@ -35,7 +35,7 @@ async def until(heard: AsyncIterator[Heard], kind: str = "", **view: str) -> lis
     """Listen until an event, of a kind if that is given, tells of a view with these members; all that was heard."""
     told: list[Heard] = []
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for event in heard:
                 told.append(event)
                 views = event[1].get("phoneCallView", [{}])

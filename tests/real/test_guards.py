@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from lab import Bridge, Lab
-from lab.fixtures import NewBridge
+from lab import Bridge, Lab, until
+from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import DIAL_G, ECHO, PARK_ME, VIA_LOCAL_N
 from lab.service import JANE
 from matrix.ends import Play, source_leaves
@@ -67,22 +67,32 @@ async def test_who_talks_to_somebody_else_by_now_stays_with_him(
 
 
 async def test_two_bridges_and_two_phones_make_one_ring(
-    lab: Lab, bridge: Bridge, new_bridge: NewBridge
+    lab: Lab, bridge: Bridge, new_bridge: NewBridge, new_proxy: NewProxy
 ) -> None:
-    """Two instances are asked in the same moment to give a call to two phones: Asterisk lets one of them ring."""
-    other = await new_bridge()
+    """An instance that has not heard yet of another's pickup asks for another phone: Asterisk lets one of them ring."""
+    proxy = await new_proxy()
+    other = await new_bridge(proxy.login)
     scene = await ringing(lab, bridge)
     await other.seen(scene.uri)
+    proxy.hold(from_asterisk=True)
+    first = await bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view)
+    assert first.status_code == 202, first.text
+    await lab["024"].wait_for_ring()
 
-    answers = await asyncio.gather(
-        bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view),
-        other.pick_up(scene.uri, scene.call, "0003*025", view=scene.view),
+    asked = asyncio.ensure_future(
+        other.pick_up(scene.uri, scene.call, "0003*025", view=scene.view, caller_id="John Doe <42420042>")
     )
 
-    assert sorted(answer.status_code for answer in answers) == [202, 409]
-    rung = "024" if answers[0].status_code == 202 else "025"
-    await lab[rung].wait_for_ring()
-    assert not lab["025" if rung == "024" else "024"].rings
+    async def sent() -> bool:
+        return proxy.count("Originate") == 1
+
+    await until(sent, "the other one has asked for a ring")
+    proxy.release()
+    refused = await asked
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "pc_pickup_conflict")
+    await lab["024"].accept()
+    await lab.wait_together("100", "024")
+    assert not lab["025"].rings
 
 
 async def test_nobody_throws_anothers_phone_out_of_its_call(lab: Lab, bridge: Bridge) -> None:

@@ -380,7 +380,11 @@ async def test_the_view_tells_how_its_pickup_ended(lab: Lab, bridge: Bridge) -> 
     refused(await bridge.pick_up("0003*210", call["id"], "0003*024", wait=20), "pc_sendcallto_unavailable")
     await tells(bridge, "0003*210", "01", picked_up_from("0003*210", "0003*024", "busy"))
     async with SipUser(lab.asterisk) as phone:
-        for refusal, status in (("603 Decline", "rejected"), ("404 Not Found", "unreachable")):
+        for refusal, status in (
+            ("603 Decline", "rejected"),
+            ("404 Not Found", "unreachable"),
+            ("480 Temporarily Unavailable", "unreachable"),  # a phone that is not to be disturbed
+        ):
             phone.refusal = refusal
             answer = await bridge.pick_up("0003*210", call["id"], phone.extension, wait=20)
             refused(answer, "pc_sendcallto_unavailable")
@@ -397,6 +401,25 @@ async def test_the_view_tells_how_its_pickup_ended(lab: Lab, bridge: Bridge) -> 
         return await bridge.calls("0003*210") == []
 
     await until(unlisted, "the call is listed no more")
+
+
+async def test_a_phone_that_forwards_is_no_way_to_another(lab: Lab, bridge: Bridge) -> None:
+    """It answers 302 and names 025: 409, and 025 does not ring for a pickup that is over, however often it is tried."""
+    await ring(lab)
+    call = await shows(bridge, "0003*210", RING, "43")
+    async with SipUser(lab.asterisk) as phone:
+        phone.refusal, phone.forward = "302 Moved Temporarily", "0003*025"
+        for _ in range(2):
+            answer = await bridge.pick_up("0003*210", call["id"], phone.extension, wait=20)
+            refused(answer, "pc_sendcallto_unavailable")
+
+    async def alone() -> bool:
+        return {row.extension for row in await lab.strangers()} == {"0003*100", "0003*210"}
+
+    await until(alone, "only the call is left")
+    assert lab["025"].rings == []
+    await take(lab, bridge, "0003*210", call["id"])
+    await only(lab, {"100", "024"})
 
 
 async def test_the_view_tells_that_a_pickup_was_stopped(lab: Lab, bridge: Bridge) -> None:

@@ -48,7 +48,7 @@ class Refusals:
         before, rang = await self._rows(), len(self._lab[to].rings)
         self._proxy.clear()
         sentence = refused(await self._bridge.pick_up(at, call, f"0003*{to}", view=view))
-        asked = [action["Action"] for action in self._proxy.actions if action["Action"] != "Ping"]
+        asked = self._proxy.asked()
         assert set(asked) <= {"Getvar"}, asked
         assert len(asked) <= questions, asked
         assert await self._rows() == before
@@ -180,5 +180,9 @@ async def test_a_call_that_is_just_ending(
     await until(question, "the bridge has asked")
     proxy.release()
     assert "just ending" in await asked
-    late = await bridge.pick_up("0003*210", call["id"], "0003*024")
-    refused(late, "pc_phonecall_invalid", 400)
+
+    async def forgotten() -> bool:
+        late = await bridge.pick_up("0003*210", call["id"], "0003*024")
+        return (late.status_code, late.json()["error"]["code"]) == (400, "pc_phonecall_invalid")
+
+    await until(forgotten, "the call is known no more")

@@ -11,7 +11,18 @@ import re
 import pytest
 
 from lab import Bridge, Lab, until
-from lab.numbers import GROUP, LINEAR, ONE_AGENT, ROUNDS, SUPPORT, VIA_LOCAL, VIA_LOCAL_N
+from lab.fixtures import NewBridge
+from lab.numbers import (
+    ANNOUNCED,
+    GROUP,
+    LINEAR,
+    ONE_AGENT,
+    ROUNDS,
+    ROUNDS_ELSEWHERE,
+    SUPPORT,
+    VIA_LOCAL,
+    VIA_LOCAL_N,
+)
 from real.states import (
     RING,
     TALK,
@@ -130,7 +141,8 @@ async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, 
     caller = await uniqueid(lab, "100")
     call = await bridge.seen("0003*210")
     target = view_of(call, "0003*210")["id"]
-    await bridge.pick_up("0003*210", call["id"], "0003*024", view=target)
+    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view=target)
+    assert asked.status_code == 202, asked.text
     at_024 = await rings(lab, "024")
     await lab["210"].wait_closed(at_210)
     if answers == "in the next round":
@@ -140,7 +152,11 @@ async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, 
     await only(lab, {"100", "024"})
     if answers == "in the next round":
         assert (await lab["210"].wait_closed(at_210)).elsewhere
-        assert queue_log(lab, caller)[-1] == ("PJSIP/0003*210", "CONNECT")
+
+        async def booked() -> bool:
+            return queue_log(lab, caller)[-1:] == [("PJSIP/0003*210", "CONNECT")]
+
+        await until(booked, "the queue's books say that he was connected")
     picked_up = await shows(bridge, ROUNDS, {"00": "0003*100", target: "0003*024"}, "55")
     assert view(picked_up, target)["pickUp"] == picked_up_from("0003*210", "0003*024")
     await agree(lab, bridge)
@@ -148,6 +164,57 @@ async def test_a_round_ends_while_the_new_phone_rings(lab: Lab, bridge: Bridge, 
     await lab["100"].wait_closed()
     await over(lab)
     assert not [event for event in lab.ami.events if event.get("Context") == "voicemail"]
+
+
+async def test_a_round_that_ends_as_if_somebody_had_answered(lab: Lab, bridge: Bridge) -> None:
+    """Queue()'s option C tells 210 so at the end of each round: the caller waits on, 024 rings on and takes him."""
+    at_210 = await ring(lab, ROUNDS_ELSEWHERE)
+    call = await bridge.seen("0003*210")
+    target = view_of(call, "0003*210")["id"]
+    waiting = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", view=target, wait=20))
+    at_024 = await rings(lab, "024")
+    assert (await lab["210"].wait_closed(at_210)).elsewhere
+    await rings(lab, "210")
+    assert at_024.state == "ringing"
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    assert (await waiting).status_code == 200
+
+
+async def test_an_agent_who_has_answered_has_the_caller(lab: Lab, bridge: Bridge) -> None:
+    """The queue has him wait before it bridges them: 024's ring stops, and until they talk the caller is not to be had."""
+    at_210 = await ring(lab, ANNOUNCED)
+    call = await bridge.seen("0003*210")
+    waiting = asyncio.create_task(bridge.pick_up(ANNOUNCED, call["id"], "0003*024", view="00", wait=20))
+    at_024 = await rings(lab, "024")
+    await lab["210"].accept(at_210)
+    assert (await lab["024"].wait_closed(at_024)).elsewhere
+    refused(await waiting)
+    again = refused(await bridge.pick_up(ANNOUNCED, call["id"], "0003*025", view="00"))
+    assert again == "An agent of the queue has just answered."
+    await only(lab, {"100", "210"})
+    assert lab["025"].rings == []
+    await take(
+        lab, bridge, "0003*210", call["id"], view=view_of(await bridge.call("0003*210"), "0003*210")["id"]
+    )
+    await only(lab, {"100", "024"})
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_an_agent_who_has_answered_keeps_the_caller_without_a_bridge(
+    lab: Lab, new_bridge: NewBridge
+) -> None:
+    """Nobody stops 024's ring: it answers in vain while 210 waits for the caller, and is let go."""
+    bridge = await new_bridge()
+    at_210 = await ring(lab, ANNOUNCED)
+    call = await bridge.seen("0003*210")
+    await bridge.pick_up(ANNOUNCED, call["id"], "0003*024", view="00")
+    at_024 = await rings(lab, "024")
+    await bridge.kill()
+    await lab["210"].accept(at_210)
+    await lab["024"].accept(at_024)
+    await lab["024"].wait_closed(at_024)
+    await only(lab, {"100", "210"})
 
 
 ROUNDS_OF_A_RACE = int(os.environ.get("ROUNDS", "4"))

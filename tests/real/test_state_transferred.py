@@ -1,5 +1,7 @@
 """A call that went on to somebody else keeps its id, and is picked up where it is now."""
 
+import asyncio
+
 import pytest
 
 from lab import Bridge, Lab, until
@@ -184,6 +186,30 @@ async def test_a_ring_is_taken_for_who_was_transferred_to_it(lab: Lab, bridge: B
         lab["024"].on_ring("")
         assert (answer.status_code, answer.json()["id"]) == (200, call["id"])
         assert set(views(answer.json()).values()) == {"0003*100", "0003*024"}
+    assert (await lab["211"].wait_closed(at_211)).elsewhere
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge)
+
+
+async def test_a_ring_that_is_transferred_meanwhile_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """024 rings for 211's ring when that becomes one for 100 (REFER with Replaces): it rings on, and has 100."""
+    async with SipUser(lab.asterisk) as phone:
+        first, _ = await called_by_100(lab, bridge, phone)
+        second = await phone.ring("0003*211")
+        at_211 = await rings(lab, "211")
+        ring = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
+        waiting = asyncio.create_task(asks(bridge, "0003*211", ring["id"], "0003*024", view="01", wait=20))
+        at_024 = await rings(lab, "024")
+        await phone.refer(first, second)
+
+        async def transferred() -> bool:
+            return not any(row.extension == "0003*103" for row in await lab.strangers())
+
+        await until(transferred, "103 has let go of both calls")
+        assert at_024.state == at_211.state == "ringing"
+        await lab["024"].accept(at_024)
+        answer = await waiting
+        assert answer.status_code == 200, answer.text
     assert (await lab["211"].wait_closed(at_211)).elsewhere
     await only(lab, {"100", "024"})
     await agree(lab, bridge)

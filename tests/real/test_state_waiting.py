@@ -110,10 +110,11 @@ async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridg
     call = await shows(bridge, "0003*210", TALK, "55")
     legs = {row.extension: row.name for row in await lab.strangers()}
     await lab.ami.action({
-        "Action": "Park", "Channel": legs["0003*100"], "TimeoutChannel": legs["0003*210"], "Timeout": "3000"
+        "Action": "Park", "Channel": legs["0003*100"], "TimeoutChannel": legs["0003*210"], "Timeout": "6000"
     })  # fmt: skip
     await in_slot(bridge, "0003*210", {"00": "0003*100"})
-    await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    assert asked.status_code == 202, asked.text
     at_024 = await rings(lab, "024")
     at_210 = await rings(lab, "210")
     await told_whose_ring_to_take(lab, "210")

@@ -191,7 +191,7 @@ async def _same(lab: Lab, bridge: Bridge, *overtaken: Picture) -> None:
         )
 
     try:
-        await until(same, "the bridge shows what Asterisk has", timeout=5)
+        await until(same, "the bridge shows what Asterisk has")
     except TimeoutError as differs:
         raise TimeoutError(f"{differs}: {seen}") from None
     assert {extension for extension, _ in _legs(await _listed(bridge))} >= set(COMPANY)
@@ -261,7 +261,7 @@ async def _as_one_started_now(bridge: Bridge, late: Bridge) -> None:
         return bool(seen[0] == seen[1])
 
     try:
-        await until(same, "both bridges show the same", timeout=5)
+        await until(same, "both bridges show the same")
     except TimeoutError as differs:
         raise TimeoutError(f"{differs}: {seen}") from None
     finally:
