@@ -498,8 +498,9 @@ class Pickups:
     def _holds(self, pickup: Pickup, call: CallId) -> bool:
         """Whether a connected pickup's leg still is one of the call's, and has not let go of whom it took: nobody took it over."""
         order = pickup.order
-        source = self._picture.board.channels.get(order.source) if order else None
-        if order and order.mode is Mode.WAITING and source is not None and source.waiting:
+        board = self._picture.board
+        source = board.channels.get(order.source) if order else None
+        if order and order.mode is Mode.WAITING and source is not None and board.place_of(source).waiting:
             return False  # parked again
         found = self._picture.call(call)
         return found is not None and any(leg.uniqueid == pickup.id for leg in found.legs)
@@ -627,7 +628,8 @@ class Pickups:
                 raise PbxUnavailable(self._missing_context())
         try:
             await self._check_exists(request.send_call_to, endpoint)
-            peer = "" if planned.unbridged else await self._pbx.getvar("BRIDGEPEER", planned.source)
+            guarded = planned.target if planned.mode is Mode.WAITING else planned.source
+            peer = "" if planned.unbridged else await self._pbx.getvar("BRIDGEPEER", guarded)
             caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
         except Refused as error:
             raise Conflict("the call is just ending") from error

@@ -240,6 +240,19 @@ class Board:
             partner = half.partner if half else None
         return None
 
+    def place_of(self, leg: Channel) -> Channel:
+        """The channel that waits where a leg does: itself, or the far end of the Local pairs that it talks through.
+
+        Who was called by way of a Local channel parks that end of it (seen on 22.10), or it was sent into a queue.
+        """
+        for _ in range(16):
+            partner = leg.partner
+            half = self.other_half(partner) if partner is not None and partner.local else None
+            if half is None:
+                break
+            leg = half
+        return leg
+
     def stands(self, order: Order) -> bool:
         """Whether source and target still are with whom they were when a pickup was asked for."""
         source, target = self.channels.get(order.source), self.channels.get(order.target)

@@ -111,7 +111,7 @@ def _while_ringing(
     stands = picture.board.stands(order)
     if target is None and pickup.cause == ANSWERED_ELSEWHERE and not (order.queue and stands):
         return Outlook.TAKEN  # but a queue may say so of each round that is over (its option C)
-    if is_being_answered(picture.channels_of(pickup.id.call), source):
+    if is_being_answered(picture, pickup.id.call, source):
         return Outlook.TAKEN
     if stands:
         return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH

@@ -152,4 +152,6 @@ class Picture:
 
     def _may_list(self, record: Record, extensions: AbstractSet[Extension]) -> bool:
         pickups = self._takeovers.live_of(record.id)
-        return may_list(record.linkedid, record.channels.values(), pickups, self._queues, extensions)
+        return may_list(
+            record.linkedid, record.channels.values(), pickups, self.board, self._queues, extensions
+        )

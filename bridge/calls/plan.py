@@ -4,17 +4,15 @@
 | --- | --- | --- |
 | a called leg that rings | the party that calls it, through Local pairs | ringing |
 | either leg of a conversation of two | the other party, through Local pairs | talking |
-| a leg that is parked, or waits in a queue | itself | waiting |
+| a leg that is parked, or waits in a queue, by the far end of Local pairs maybe | itself | waiting |
 
 Anything else is not picked up: what stands there cannot be moved without losing somebody.
 """
 
-from collections.abc import Iterable
-
 from bridge.calls.channels import DIALLING, DOWN, RESERVED, RING, RINGING, UP, Board, Channel
 from bridge.calls.model import Call, Leg, Mode, NotPickable, Plan
 from bridge.calls.picture import Picture
-from bridge.grammar import ChannelName, Extension, GrammarError, PickupId, Uniqueid
+from bridge.grammar import CallId, ChannelName, Extension, GrammarError, PickupId, Uniqueid
 
 
 def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Plan:
@@ -33,6 +31,7 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
     if target is None:
         raise NotPickable("the call is just ending")
     source, mode = _source(picture, call, target)
+    taken = picture.board.place_of(target) if mode is Mode.WAITING else target
     for side, who in ((target, "view"), (source, "other party")):
         if side.extension == send_call_to:
             raise NotPickable(f"{send_call_to} is in this call already: it is the {who}")
@@ -44,8 +43,8 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
             pickup=PickupId.of(call.id, 1 + max(numbers, default=0)),
             source=Uniqueid.parse(source.uniqueid),
             unbridged=source.unbridged,
-            target=Uniqueid.parse(target.uniqueid),
-            target_channel=ChannelName.parse(target.name),
+            target=Uniqueid.parse(taken.uniqueid),
+            target_channel=ChannelName.parse(taken.name),
             mode=mode,
             queue=mode is Mode.RINGING and bool(source.queue),
             ring=ring_for(picture, call, target) if mode is Mode.WAITING else None,
@@ -58,8 +57,8 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     """The party that will hear the new phone, and what the target is doing."""
     board = picture.board
     channels = picture.channels_of(call.id)
-    if target.waiting:
-        if is_being_answered(channels, target):
+    if board.place_of(target).waiting:
+        if is_being_answered(picture, call.id, target):
             raise NotPickable("an agent of the queue has just answered")
         return target, Mode.WAITING
     if target.state in (RINGING, DOWN, RESERVED, DIALLING):
@@ -95,20 +94,16 @@ def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:
     return caller
 
 
-def is_being_answered(channels: Iterable[Channel], waiting: Channel) -> bool:
-    """Whether an agent has answered a party's queue, which may announce him for seconds before it bridges them.
-
-    Args:
-        channels: Those of the party's call.
-        waiting: The party.
-    """
-    return bool(waiting.queue) and any(
+def is_being_answered(picture: Picture, call: CallId, waiting: Channel) -> bool:
+    """Whether an agent has answered the queue of a party of a call, which may announce him before it bridges them."""
+    place = picture.board.place_of(waiting)
+    return bool(place.queue) and any(
         channel.state == UP
         and channel.bridge is None
-        and channel is not waiting
+        and channel is not place
         and channel.pickup is None
-        and channel.dialler in ("", waiting.uniqueid)  # whose dial was not seen, nobody else's either
-        for channel in channels
+        and channel.dialler in ("", place.uniqueid)  # whose dial was not seen, nobody else's either
+        for channel in picture.channels_of(call)
     )
 
 
@@ -121,10 +116,11 @@ def ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
             caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
             if caller is waiting:
                 return Uniqueid.maybe(channel.uniqueid)
-    if not waiting.queue:
+    place = picture.board.place_of(waiting)
+    if not place.queue:
         return None
     # Who was put into a queue's place by a transfer has an agent rung in the call of the one who waited there before.
-    rings = (channel for channel in picture.board.channels.values() if channel.dialler == waiting.uniqueid)
+    rings = (channel for channel in picture.board.channels.values() if channel.dialler == place.uniqueid)
     return next((Uniqueid.maybe(one.uniqueid) for one in rings if one.state == RINGING and one.leg), None)
 
 

@@ -67,7 +67,7 @@ def build(
         published=float(first[0]) if first else min(leg.born for leg in legs),
         answered=_first_answer(views, orders),
         legs=tuple(sorted(views, key=lambda leg: (len(leg.view), leg.view))),
-        listed=frozenset(_listed(legs, dialled, pickups, queues)),
+        listed=frozenset(_listed(legs, dialled, pickups, queues, board)),
     )
 
 
@@ -75,6 +75,7 @@ def may_list(
     linkedid: str,
     channels: Collection[Channel],
     pickups: Collection[Pickup],
+    board: Board,
     queues: Mapping[str, Extension],
     extensions: AbstractSet[Extension],
 ) -> bool:
@@ -84,13 +85,14 @@ def may_list(
         linkedid: Its Linkedid.
         channels: All channels that have it.
         pickups: The live pickup legs made for it.
+        board: Where the channels stand.
         queues: The extension of each queue that has one.
         extensions: The extensions.
     """
     origin = next((channel for channel in channels if channel.uniqueid == linkedid and channel.leg), None)
     if origin is None or not origin.dialled or pickups or any(channel.pickup for channel in channels):
         return True  # what was dialled is found among all of them, or a pickup knows of extensions that have gone
-    return any(not extensions.isdisjoint(_listed([channel], "", (), queues)) for channel in channels)
+    return any(not extensions.isdisjoint(_listed([channel], "", (), queues, board)) for channel in channels)
 
 
 def _notes(pickups: Iterable[Pickup], ended: Mapping[str, PickupNote]) -> dict[str, PickupNote]:
@@ -231,7 +233,8 @@ def _leg(
     if order and (note is None or note.status is PickupStatus.CONNECTED):
         # How it came here, unless a later pickup of it rings or has failed.
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
-    parking = leg.parking
+    place = board.place_of(leg)
+    parking = place.parking
     return Leg(
         view=view,
         uniqueid=leg.uniqueid,
@@ -244,7 +247,7 @@ def _leg(
         other_number=number,
         flow=flow,
         status=status,
-        waiting=leg.waiting,
+        waiting=place.waiting,
         ringing=leg.born if status in ("2", "3") else None,
         answered=_answered(leg, legs) if status == "5" else None,
         on_hold=min((hold.since for hold in holds if hold), default=None),
@@ -291,15 +294,20 @@ def _other(
 
 
 def _listed(
-    legs: list[Channel], dialled: str, pickups: Iterable[Pickup], queues: Mapping[str, Extension]
+    legs: list[Channel],
+    dialled: str,
+    pickups: Iterable[Pickup],
+    queues: Mapping[str, Extension],
+    board: Board,
 ) -> Iterable[Extension]:
     """The extensions under which the call is found; first those that are kept in memory with the legs anyway."""
     yield from (leg.extension for leg in legs if leg.extension)
     for leg in legs:
-        if leg.parking and leg.parking.by:
-            yield leg.parking.by
-        if leg.queue in queues:
-            yield queues[leg.queue]
+        place = board.place_of(leg)
+        if place.parking and place.parking.by:
+            yield place.parking.by
+        if place.queue in queues:
+            yield queues[place.queue]
         if leg.dialled and (number := Extension.maybe(leg.dialled)):
             yield number
             if long := _long(number, party(leg)):

@@ -80,6 +80,16 @@ def park_by_transfer(story: Story) -> None:
     story.hangs_up("0003*100")
 
 
+def parked_through_local(story: Story) -> None:
+    """The far end of a Local pair is parked, and with it who talks through it; then he is fetched."""
+    story.dials_through_local("0003*100", "0003*801", "0003*210")
+    story.answers("0003*210")
+    story.parks("0003*210")
+    story.hangs_up("0003*210")
+    story.fetches("0003*025")
+    story.hangs_up("0003*025")
+
+
 def park_fetch(story: Story) -> None:
     _talk(story)
     story.parks("0003*210")
@@ -515,7 +525,7 @@ TALES = HEARD_TALES | {
     for tale in (
         chain_of_pickups, click_to_call_taken, conference, consultation_third_taken, held_party_leaves_the_consultation, hold_by_both,
         hold_by_the_source_survives_a_pickup, masquerade_told_first, merged_into_the_younger_first,
-        order_told_late, parked_by_a_pickup_leg, parked_told_before_born, pickup_let_go_by_the_guard,
+        order_told_late, parked_through_local, parked_by_a_pickup_leg, parked_told_before_born, pickup_let_go_by_the_guard,
         queue_round_over_then_taken, taken_after_a_masquerade, taken_again_after_parking,
         three_strangers_in_one_lot, two_calls_merge, unanswered_queue_taken,
     )

@@ -26,6 +26,25 @@ def test_parked_by_a_phone() -> None:
     assert planned(story.live, call, "00") == (caller.uniqueid, caller.uniqueid, "waiting", False, "", 1)
 
 
+def test_parked_by_the_far_end_of_a_local_pair() -> None:
+    """The leg that talks through it is the one that waits, at that slot; what is watched is who stands there for it."""
+    story = Story()
+    caller = story.dials_through_local("0003*100", "0003*801", "0003*210")
+    story.answers("0003*210")
+    half = story.parks("0003*210")
+    assert half.local
+    story.hangs_up("0003*210")
+    assert shown(story.live) == drawn("""
+        listed under 0003*100 0003*210 0003*801 answered
+          00 0003*100 0003*100>0003*801 flow=2 status=5 answered waiting parked=701 by=0003*210 other="Ext 210 <0003*210>"
+    """)
+    call = story.call_of("0003*100")
+    assert planned(story.live, call, "00") == (caller.uniqueid, half.uniqueid, "waiting", False, "", 1)
+    story.fetches("0003*025")
+    (call_now,) = story.live.calls()
+    assert [(leg.number, leg.waiting) for leg in call_now.legs] == [("0003*100", False), ("0003*025", False)]
+
+
 def test_parked_since() -> None:
     """The time is the one at which ParkedCall came, and a later row of ParkedCalls does not move it."""
     story = Story()

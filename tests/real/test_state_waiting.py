@@ -3,7 +3,8 @@
 import pytest
 
 from lab import Bridge, Lab, until
-from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT, UNANSWERED_QUEUE
+from lab.fixtures import NewBridge
+from lab.numbers import GROUP, NOBODY, PARK_ME, PARKING, SUPPORT, UNANSWERED_QUEUE, VIA_LOCAL_N
 from lab.service import JANE
 from real.states import (
     TALK,
@@ -102,6 +103,42 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(
     await lab["024"].hangup()
     await over(lab)
     await talks(lab, caller, "210", "024")
+
+
+async def test_who_is_parked_by_the_far_end_of_a_local_pair_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """As an agent who is rung through Local/.../n parks his caller: found at 210, in the slot, and taken from there."""
+    await talk(lab, VIA_LOCAL_N)
+    call = await bridge.seen("0003*210", "5")
+    await lab["210"].transfer(PARKING)
+    await in_slot(bridge, "0003*210", {"00": "0003*100"})
+    await agree(lab, bridge, forgets=("answered",))
+    picked_up = await take(lab, bridge, "0003*210", call["id"], view="00")
+    assert "parked" not in view(picked_up, "00")
+    await only(lab, {"100", "024"})
+    await lab["024"].hangup()
+    await lab["100"].wait_closed()
+    await over(lab)
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_who_is_parked_so_and_fetched_meanwhile_stays_with_his_fetcher(
+    lab: Lab, new_bridge: NewBridge
+) -> None:
+    """101 dials the slot while 024 rings and no bridge watches: 024's answer is in vain."""
+    bridge = await new_bridge()
+    await talk(lab, VIA_LOCAL_N)
+    call = await bridge.seen("0003*210", "5")
+    await lab["210"].transfer(PARKING)
+    parked = await in_slot(bridge, "0003*210", {"00": "0003*100"})
+    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    assert asked.status_code == 202, asked.text
+    at_024 = await rings(lab, "024")
+    await bridge.kill()
+    await lab["101"].dial(str(slot(parked)[0]))
+    await only(lab, {"100", "101"})
+    await lab["024"].accept(at_024)
+    await lab["024"].wait_closed(at_024)
+    await only(lab, {"100", "101"})
 
 
 async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridge: Bridge) -> None:
