@@ -333,16 +333,6 @@ class Anonymizer:
         self._views[_view(uniqueid)] = _view(pseudonym)
 
 
-def anonymized(
-    events: Iterable[tuple[float, Headers]], anonymizer: Anonymizer
-) -> Iterator[tuple[float, dict[str, str | list[str]]]]:
-    """The events of a whole recording with pseudonyms: all are met before the first comes out."""
-    known = list(events)
-    for _, event in known:
-        anonymizer.meet(event)
-    return ((t, anonymizer.event(event)) for t, event in known)
-
-
 def _values(value: str | list[str]) -> Iterable[str]:
     return (value,) if isinstance(value, str) else value
 

@@ -54,14 +54,6 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue whose waiting callers are found under an extension."""
-
-    name: str
-    extension: Extension
-
-
-@dataclass(frozen=True, slots=True)
 class App:
     """A client of the API and the user that it acts for."""
 
@@ -78,15 +70,12 @@ class Directory:
             one.id: User(one.id, one.name, organizations[one.organization], one.role, one.extensions)
             for one in settings.users
         }
-        queues = tuple(Queue(one.name, one.extension) for one in settings.queues)
         self.organizations: Mapping[str, Organization] = MappingProxyType(organizations)
         self.users: Mapping[str, User] = MappingProxyType(users)
         self.apps: Mapping[str, App] = MappingProxyType(
             {one.id: App(one.id, users[one.user]) for one in settings.apps}
         )
-        self.queues: tuple[Queue, ...] = queues
-        self._queues_by_name = {queue.name: queue for queue in queues}
-        self._queues_by_extension = {queue.extension: queue for queue in queues}
+        self._queues = frozenset(queue.extension for queue in settings.queues)
         self._owners: PatternIndex[User] = PatternIndex()
         for user in users.values():
             for pattern in user.extensions:
@@ -147,16 +136,10 @@ class Directory:
 
         Whether a phone answers to it is Asterisk's to know, but a queue's extension never is one.
         """
-        if extension in self._queues_by_extension:
+        if extension in self._queues:
             return False
         organization = self.organization_of(extension)
         return organization is not None and (user.role is Role.GLOBAL or organization == user.organization)
-
-    def same_organization(self, one: User | Extension, other: User | Extension) -> bool:
-        """Whether both belong to one organization; a number that nobody owns belongs to none."""
-        ours = one.organization if isinstance(one, User) else self.organization_of(one)
-        theirs = other.organization if isinstance(other, User) else self.organization_of(other)
-        return ours is not None and ours == theirs
 
     def own_extensions_patterns(self, user: User) -> tuple[Pattern, ...]:
         """All numbers that the user may act for, what ``@self`` stands for; those of the user first."""
@@ -191,11 +174,3 @@ class Directory:
         if self.owner_of(long) is None and self.owner_of(written) is not None:
             return written
         return long
-
-    def queue_by_name(self, name: str) -> Queue | None:
-        """The configured queue that Asterisk calls by this name."""
-        return self._queues_by_name.get(name)
-
-    def queue_by_extension(self, extension: Extension) -> Queue | None:
-        """The configured queue with this extension."""
-        return self._queues_by_extension.get(extension)

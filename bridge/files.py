@@ -1,11 +1,15 @@
 """Files that only their owner can read: customers' numbers stand in them, or secrets."""
 
+import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+_OPEN = re.compile(r"/proc/|/dev/(?:stdin|stdout|stderr|fd/\d+)$")
 
 
 def fresh(path: Path) -> TextIO:
@@ -19,16 +23,23 @@ def fresh(path: Path) -> TextIO:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[TextIO]:
+def whole(path: Path, *, new: bool = False) -> Iterator[TextIO]:
     """Write a file whole or not at all: an older one stays until the end, and where something fails, for good.
 
+    Args:
+        path: Where.
+        new: Write none over that is there.
+
     Raises:
+        FileExistsError: it is there, and shall be new.
         OSError: it cannot be written.
     """
     if _is_no_file(path):
         with _stream(path) as out:
             yield out
         return
+    if new and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     target = Path(os.path.realpath(path))  # a link stays one
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     out = _private(beside, path)
@@ -43,7 +54,7 @@ def whole(path: Path) -> Iterator[TextIO]:
 
 def _is_no_file(path: Path) -> bool:
     """Whether it is a pipe or a device, or one of ours that is open, such as /dev/stdout: its place is not ours."""
-    return path.exists() and (not path.is_file() or path.absolute().parts[1] in ("dev", "proc"))
+    return path.exists() and (not path.is_file() or _OPEN.match(str(path.absolute())) is not None)
 
 
 def _stream(path: Path) -> TextIO:

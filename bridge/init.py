@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--read-as",
         metavar="USER",
-        help=f"an existing manager user (read or write: call or reporting) to read the PBX's phones and queues with; its"
+        help=f"an existing manager user (whose write has call or reporting) to read the PBX's phones and queues with; its"
         f" secret comes from {SECRET_VARIABLE} in the environment, or is asked for",
     )
     parser.add_argument(
@@ -174,6 +174,8 @@ def run(options: argparse.Namespace) -> int:
         else number(pbx.phones, options.prefix)
     )
     if options.prefix and not numbers.extensions:
+        for line in _untold(pbx):
+            complain(line)
         complain(
             "--prefix has no number to stand before: name some by --extensions, or read them by --read-as"
         )
@@ -388,6 +390,10 @@ def _own_address(host: str) -> str | None:
     return None
 
 
+def _untold(pbx: Pbx) -> list[str]:
+    return [f"The PBX did not tell {what}." for what in pbx.silent]
+
+
 def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: str | None) -> list[str]:
     config = folder / CONFIGURATION
     manager, dialplan = folder / MANAGER, folder / DIALPLAN
@@ -422,7 +428,7 @@ def _next_steps(folder: Path, token: str, numbers: Numbers, pbx: Pbx, permit: st
     if pbx.queues:
         steps.insert(0, f"Give an extension to the queues that are to be seen, in {config}.")
     return [
-        *(f"The PBX did not tell {what}." for what in pbx.silent),
+        *_untold(pbx),
         f"Written: {config}, {manager}, {dialplan}; {len(numbers.extensions)} extensions.",
         f"The token of app-1, shown only now:\n       {token}",
         "",

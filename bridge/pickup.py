@@ -66,7 +66,10 @@ _NORMAL, _ELSEWHERE = 16, 26
 _SETTLED = (Outlook.TAKEN, Outlook.LEFT)
 """What no later event of a burst makes another."""
 
-_STOPS = (*_SETTLED, Outlook.MOVED)
+_IN_A_MOMENT = (Outlook.MOVED, Outlook.ANSWERED)
+"""What ends a ring unless the next events make it something else."""
+
+_STOPS = (*_SETTLED, *_IN_A_MOMENT)
 """What ends a ring."""
 
 
@@ -111,6 +114,7 @@ class PickupRequest:
         may: Whether the one who asks may take a leg's place; asked again of the leg that is to be taken, as another's
             pickup that was waited for may have given the view to somebody else.
         before_ring: Called just before the phone is rung; what it raises ends the request.
+        under: The extension under which the call was found, where it is to be found later as well.
     """
 
     call: CallId
@@ -123,6 +127,7 @@ class PickupRequest:
     unpark: bool = False
     may: Callable[[Call, Leg], bool] = lambda call, leg: True  # noqa: ARG005 -- as all are called
     before_ring: Callable[[], None] = lambda: None
+    under: Extension | None = None
 
     def same(self, view: str, send_call_to: str) -> bool:
         """Whether a pickup of this call is the one that is asked for."""
@@ -283,7 +288,7 @@ class Pickups:
             case Outlook.DROP:
                 pickup.dropped = True
                 self._spawn(self._drop(pickup, pickup.order))
-            case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED | Outlook.ALONE as found:
+            case Outlook.TAKEN | Outlook.LEFT | Outlook.MOVED | Outlook.ANSWERED | Outlook.ALONE as found:
                 if not pickup.stopping:
                     pickup.stopping = True
                     self._spawn(self._stop(pickup, found))
@@ -318,7 +323,7 @@ class Pickups:
         stopped = False
         reasons = (Outlook.ALONE,) if found is Outlook.ALONE else _STOPS
         try:
-            if found is Outlook.MOVED:
+            if found in _IN_A_MOMENT:
                 # A caller's own Hangup is told a moment after his phone's: that is no reason to let another ring on.
                 await self._until(lambda: outlook(self._picture, pickup) in _SETTLED, BURST)
                 found = outlook(self._picture, pickup)
@@ -328,7 +333,7 @@ class Pickups:
             channel = self._picture.board.channels.get(pickup.id)
             if channel is None or channel.pickup is not pickup or found not in reasons:
                 return
-            cause = _ELSEWHERE if found is Outlook.TAKEN else _NORMAL
+            cause = _ELSEWHERE if found in (Outlook.TAKEN, Outlook.ANSWERED) else _NORMAL
             stopped = await self._quietly(self._pbx.hangup(ChannelName.parse(channel.name), cause))
         finally:
             pickup.stopping = stopped
@@ -657,6 +662,7 @@ class Pickups:
             "UAPI_SINCE": since,
             "UAPI_CALLER": Number.maybe(leg.source) or "",
             "UAPI_DIALLED": Number.maybe(leg.destination) or "",
+            "UAPI_UNDER": request.under if request.under not in (leg.number, leg.destination) else "",
             "FORWARD_CONTEXT": self._context,  # where a phone that forwards (302) leads nowhere
         }
         try:

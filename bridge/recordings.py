@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -49,7 +49,7 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
 def add_anonymize_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``anonymize``."""
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("out", type=Path, metavar="OUT", help="where to write it; FILE stays as it is")
+    parser.add_argument("out", type=Path, metavar="OUT", help="where to write it; must not be there yet")
     parser.add_argument("--key", default="", metavar="WORDS", help=_KEY_HELP)
 
 
@@ -109,6 +109,15 @@ def _with_files(file: Path, work: Callable[[], None]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _new(path: Path) -> Iterator[None]:
+    """While a file is made: it must not be there yet."""
+    try:
+        yield
+    except FileExistsError:
+        raise _there(path, "is there already; give another name, or delete it first") from None
+
+
 def _there(path: Path, what: str) -> FileExistsError:
     return FileExistsError(errno.EEXIST, what, str(path))
 
@@ -117,15 +126,10 @@ def _there(path: Path, what: str) -> FileExistsError:
 
 
 def _record(settings: Settings, file: Path, pseudonyms: Anonymizer | None) -> None:
-    with _new(file) as out:
+    with _new(file):
+        out = fresh(file)
+    with out:
         asyncio.run(_recording(settings, Recorder(out, time.time(), pseudonyms)))
-
-
-def _new(file: Path) -> TextIO:
-    try:
-        return fresh(file)
-    except FileExistsError:
-        raise _there(file, "is there already; give another name, or delete it first") from None
 
 
 async def _recording(settings: Settings, recorder: Recorder) -> None:
@@ -220,7 +224,7 @@ def _change(t: float, change: Change, directory: Directory | None) -> str:
 def _anonymize(file: Path, out: Path, key: str) -> None:
     if out.exists() and out.samefile(file):
         raise _there(out, "is the recording itself; give another name")
-    with whole(out) as written:
+    with _new(out), whole(out, new=True) as written:
         _rewrite(file, written, key)
 
 

@@ -7,7 +7,6 @@ secret's hash, which makes that hash itself worth protecting.
 
 import hashlib
 import hmac
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from bridge.settings import Settings
 
 EXPIRES_IN = 3600
 _LONGEST = 4096
-# What mcp-voipnow takes for a token (token/utils.ts of 5.7.0); a JWT and hex are both within it.
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{10,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,6 @@ def sha256_hex(text: str) -> str:
     """The SHA-256 of a secret or token as the configuration has it."""
     # A header may hold any bytes, which come here as unpaired surrogates: they are no reason to fail.
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def is_presentable(token: str) -> bool:
-    """Whether existing clients take this text for a token: at least ten letters, digits, ``_ . -``."""
-    return _TOKEN.fullmatch(token) is not None
 
 
 class Tokens:

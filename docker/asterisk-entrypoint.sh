@@ -28,10 +28,6 @@ secret() {
 umask 027
 mkdir -p "$etc" "$place/log/cdr-csv" "$place/run" "$place/spool"
 cp -R "$shipped/." "$etc"
-# Without these Asterisk takes its defaults, but complains in the log, which somebody reads who is looking for a fault.
-for file in acl ccss cel pjproject queuerules stasis udptl; do
-    : >>"$etc/$file.conf"
-done
 
 # The manager interface: for the containers of this network alone.
 networks=$(ip -4 -o route show scope link | cut -d ' ' -f 1)

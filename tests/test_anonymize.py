@@ -353,6 +353,7 @@ def test_the_command_writes_another_recording(tmp_path: Path, capsys: pytest.Cap
     for file in (out, again):
         assert main(["anonymize", str(path), str(file), "--key", "k"]) == 0
     assert out.read_text() == again.read_text()
+    again.unlink()
     assert main(["anonymize", str(path), str(again)]) == 0
     assert out.read_text() != again.read_text()
     head = read(out)[0]
@@ -385,20 +386,27 @@ def test_the_command_does_not_write_over_the_recording(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_what_goes_wrong_costs_no_older_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A recording that is not whole leaves what was there; a whole one takes its place, for its owner's eyes alone."""
+def test_what_goes_wrong_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a recording that is not whole nothing is written; of a whole one a file for its owner's eyes alone."""
     cut = tmp_path / "cut.jsonl"
     cut.write_text('{"t": 0, "event": {"Event": "Hangup"}}\n{"t": 1, "eve')
     out = tmp_path / "out.jsonl"
-    out.write_text("of yesterday")
     assert main(["anonymize", str(cut), str(out)]) == 1
     assert f"{cut}: line 2: not JSON" in capsys.readouterr().err
-    assert out.read_text() == "of yesterday"
-    assert set(tmp_path.iterdir()) == {cut, out}
+    assert list(tmp_path.iterdir()) == [cut]
     cut.write_text('{"t": 0, "event": {"Event": "Hangup"}}\n')
     assert main(["anonymize", str(cut), str(out)]) == 0
     assert len(out.read_text().splitlines()) == 2
     assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_other_file_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As by ``record``: it may be the recording of another problem."""
+    out = tmp_path / "out.jsonl"
+    out.write_text("of yesterday")
+    assert main(["anonymize", str(FOLDER / "pickup" / "ringing.jsonl"), str(out)]) == 1
+    assert capsys.readouterr().err == f"{out}: is there already; give another name, or delete it first\n"
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["of yesterday"]
 
 
 def test_a_place_that_cannot_be_looked_at_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Events that somebody else has kept become a recording: three forms of other clients, made here of our own."""
 
+import errno
 import importlib.util
 import json
 import re
@@ -9,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from bridge.ami import read
+from bridge.ami import Recorder, read
 from bridge.calls import Call, Change, Headers, Picture
 from bridge.cli import main
 from recorded.telling import COMPANY, picture
@@ -144,3 +145,44 @@ def test_what_is_none_of_the_forms_is_said(
     assert _tool().main() == 0
     assert capsys.readouterr().out == "0 events\n"
     assert main(["replay", str(out)]) == 0
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *words: Path) -> int:
+    monkeypatch.setattr("sys.argv", ["convert_recording.py", *map(str, words)])
+    status: int = _tool().main()
+    return status
+
+
+def test_a_recording_is_whole_and_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbers stand in it. Where it cannot be made nothing is left, and the file that is in the way is named."""
+    file, out = tmp_path / "in", tmp_path / "out.jsonl"
+    file.write_text('[{"Event": "Newchannel", "Uniqueid": "1.5"}]')
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "write", fail)
+        assert _run(monkeypatch, file, out) == 1
+    assert capsys.readouterr().err == f"{out}: No space left on device\n"
+    assert list(tmp_path.iterdir()) == [file]
+    assert _run(monkeypatch, file, tmp_path / "no" / "out.jsonl") == 1
+    assert capsys.readouterr().err == f"{tmp_path}/no/out.jsonl: No such file or directory\n"
+    assert _run(monkeypatch, file, out) == 0
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Least of all the one that is read, also by another name."""
+    file, link, older = tmp_path / "in", tmp_path / "link", tmp_path / "older"
+    file.write_text("[]")
+    link.symlink_to(file)
+    older.write_text("of yesterday")
+    for out in (file, link, older):
+        assert _run(monkeypatch, file, out) == 1
+        assert capsys.readouterr().err == f"{out}: File exists\n"
+    assert (file.read_text(), older.read_text()) == ("[]", "of yesterday")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.directory import Directory, Organization, Queue
+from bridge.directory import Directory, Organization
 from bridge.grammar import Extension, GrammarError
 from bridge.settings import Settings
 
@@ -110,15 +110,10 @@ def test_a_call_is_sent_within_the_organization(directory: Directory) -> None:
     }
 
 
-def test_organizations_are_compared_by_whose_the_numbers_are(directory: Directory) -> None:
-    """Users and numbers mix; what nobody owns is in no organization, not even together with itself."""
-    john = directory.users["12"]
+def test_a_number_is_of_its_owners_organization(directory: Directory) -> None:
+    """What nobody owns is in no organization."""
     assert directory.organization_of(Extension("0003*024")) == Organization("3", "Default Organization")
     assert directory.organization_of(Extension("0003*555")) is None
-    assert directory.same_organization(john, Extension("0003*024"))
-    assert directory.same_organization(Extension("0003*210"), Extension("0003*024"))
-    assert not directory.same_organization(john, Extension("0004*210"))
-    assert not directory.same_organization(Extension("0003*555"), Extension("0003*555"))
 
 
 @pytest.mark.parametrize(
@@ -159,14 +154,6 @@ def test_a_prefix_is_that_of_the_first_number_that_has_one() -> None:
         }
     )
     assert Directory(settings).users["1"].prefix == "0003"
-
-
-def test_queues_are_found_by_name_and_by_extension(directory: Directory) -> None:
-    """As Asterisk names them in events, and as clients name them in URIs."""
-    queue = Queue("support", Extension("0003*900"))
-    assert directory.queue_by_name("support") == directory.queue_by_extension(Extension("0003*900")) == queue
-    assert directory.queue_by_name("sales") is None
-    assert directory.queue_by_extension(Extension("0003*210")) is None
 
 
 def test_an_app_acts_for_its_user(directory: Directory) -> None:

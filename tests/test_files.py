@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,28 @@ def test_what_is_written_to_the_output_is_added_to_it(tmp_path: Path) -> None:
     with file.open("a") as out:
         subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
     assert (file.read_text(), list(tmp_path.iterdir())) == ("earlier, more", [file])
+
+
+def test_a_file_in_memory_is_a_file() -> None:
+    """/dev/shm has files like any other folder: a new one is refused where one is, a whole one takes its place."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "it"
+        path.write_text("old")
+        with pytest.raises(FileExistsError):
+            fresh(path)
+        with whole(path) as out:
+            out.write("new")
+        assert (path.read_text(), _mode(path)) == ("new", 0o600)
+
+
+def test_a_whole_one_may_have_to_be_new(tmp_path: Path) -> None:
+    """Then what is there stays, refused by the name that was given; a pipe has nothing to lose."""
+    path = tmp_path / "it"
+    with whole(path, new=True) as out:
+        out.write("first")
+    with pytest.raises(FileExistsError) as refused, whole(path, new=True) as out:
+        out.write("second")
+    assert refused.value.filename == str(path)
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("first", [path])
+    with whole(Path(os.devnull), new=True) as out:
+        out.write("gone")

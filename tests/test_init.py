@@ -357,6 +357,20 @@ async def test_a_user_who_may_not_read_is_told(
 
 
 @pytest.mark.anyio
+async def test_a_prefix_without_the_phones_is_told_why(
+    pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The user that was to read them may not: before it is said that there is no number."""
+    monkeypatch.setenv("AMI_SECRET", "secret-of-admin")
+    pbx.answers["DeviceStateList"] = _denied
+    assert await init_from(pbx, tmp_path, "--prefix", "0003") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "The PBX did not tell its phones (Permission denied)."
+    assert said[1].startswith("--prefix has no number")
+    assert written(tmp_path) == []
+
+
+@pytest.mark.anyio
 async def test_a_pbx_that_cannot_be_read_leaves_nothing_written(
     pbx: FakeAsterisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from bridge.directory import Directory
 from bridge.settings import Settings
 from bridge.signed import key_of
-from bridge.tokens import EXPIRES_IN, Tokens, is_presentable, make, sha256_hex
+from bridge.tokens import EXPIRES_IN, Tokens, make, sha256_hex
 
 _STATIC = "a-long-lived-token"
 _SECRET = "the-secret-of-the-demo-app"
+# What mcp-voipnow takes for a token (token/utils.ts of 5.7.0); a JWT and hex are both within it.
+_PRESENTABLE = re.compile(r"[A-Za-z0-9_.-]{10,}")
 
 
 def _tokens(
@@ -60,7 +63,7 @@ def test_a_secret_buys_a_token_for_an_hour() -> None:
     assert app is not None
     issued = _KNOWN.issue(app)
     assert issued.expires_in == EXPIRES_IN == 3600
-    assert is_presentable(issued.token)
+    assert _PRESENTABLE.fullmatch(issued.token)
     assert _KNOWN.authenticate(issued.token) is app
 
 
@@ -205,11 +208,8 @@ def test_what_is_made_is_random_and_fits_every_client() -> None:
     """Ten or more letters, digits and _ . - without a colon, as existing clients want it; its hash is its SHA-256."""
     one, other = make(), make()
     assert one.text != other.text
-    assert is_presentable(one.text)
+    assert _PRESENTABLE.fullmatch(one.text)
     assert one.sha256 == sha256_hex(one.text)
-    assert [is_presentable(text) for text in ("short", "with:a:colon", "with a blank", "ä" * 12)] == [
-        False
-    ] * 4
 
 
 def test_without_a_secret_there_is_no_signed_token() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bridge.ami import Recorder, RecordingError
 from bridge.calls import Headers
+from bridge.files import whole
 
 _STAMP = re.compile(r"\d{9,11}\.\d+")
 _MADE = re.compile(r"(?:.*-)?(\d{9,11})\.\d+")
@@ -73,10 +74,14 @@ def convert(text: str, out: Path) -> int:
 
     Returns:
         How many events it has.
+
+    Raises:
+        FileExistsError: there is a file already.
+        OSError: it cannot be written.
     """
     kept = list(events(text))
     times = list(_times(kept))
-    with out.open("w", encoding="utf-8") as file:
+    with whole(out, new=True) as file:
         recorder = Recorder(file, times[0] if times else 0.0)
         for at, event in zip(times, kept, strict=True):
             recorder.write(event, at)
@@ -103,11 +108,14 @@ def main() -> int:
     """Convert a file."""
     parser = argparse.ArgumentParser(description="Make a recording of somebody else's AMI events.")
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("out", type=Path, metavar="OUT", help="where to write it; must not be there yet")
     options = parser.parse_args()
     try:
         count = convert(options.file.read_text(encoding="utf-8", errors="replace"), options.out)
-    except (OSError, ValueError, RecordingError) as error:
+    except OSError as error:
+        print(f"{error.filename or options.out}: {error.strerror}", file=sys.stderr)
+        return 1
+    except (ValueError, RecordingError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 1
     print(f"{count} events")

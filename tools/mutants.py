@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         "dialplan-guard",
         "asterisk-conf/extensions.d/uapi.conf",
-        'GotoIf($["${IMPORT(${UAPI_TARGET},BRIDGEPEER)}" != "${UAPI_PEER}"]?end)',
+        'GotoIf($["${IMPORT(${UAPI_PLACE},BRIDGEPEER)}" != "${UAPI_PEER}"]?end)',
         "NoOp()",
         ("tests/real/test_guards.py::test_who_was_fetched_meanwhile_stays_with_his_fetcher",),
     ),

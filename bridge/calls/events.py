@@ -35,7 +35,7 @@ What follows up to a slash tells one resync from the next, such as ``resync-3/St
 
 PICKUP_VARIABLES = (
     "UAPI_VIEW", "UAPI_FROM", "UAPI_TO", "UAPI_SOURCE", "UAPI_TARGET", "UAPI_MODE", "UAPI_QUEUE", "UAPI_RING",
-    "UAPI_BY", "UAPI_ANSWERED", "UAPI_SINCE", "UAPI_CALLER", "UAPI_DIALLED",
+    "UAPI_BY", "UAPI_ANSWERED", "UAPI_SINCE", "UAPI_CALLER", "UAPI_DIALLED", "UAPI_UNDER",
 )  # fmt: skip
 """What a pickup leg is to do, as its channel says."""
 

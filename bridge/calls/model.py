@@ -126,6 +126,8 @@ class Order:
     """When the source was answered; 0 where nobody knows any more, None where it was not answered yet."""
     caller: str
     dialled: str
+    under: Extension | None = None
+    """The extension under which the call was found, such as a queue's that it has left since: it is found there yet."""
 
 
 @dataclass(frozen=True, slots=True)

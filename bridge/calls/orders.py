@@ -35,6 +35,7 @@ def read_order(told: Mapping[str, str]) -> Order | None:
         since=(_seconds(told["UAPI_SINCE"]) or 0.0) if told.get("UAPI_SINCE") else None,
         caller=told.get("UAPI_CALLER", ""),
         dialled=told.get("UAPI_DIALLED", ""),
+        under=Extension.maybe(told.get("UAPI_UNDER")),
     )
 
 

@@ -23,6 +23,7 @@ class Outlook(Enum):
     RING = "tell its dialplan which ring to take: another phone rings for the source by now"
     RELEASE = "tell the old leg where to go, before the new phone is bridged in its place"
     DROP = "hang up, a little later, whoever the new phone's connection has left behind"
+    ANSWERED = "stop the ringing, unless its phone has answered in the same moment: an agent of the queue has"
     TAKEN = "stop the ringing: somebody else has the call"
     LEFT = "stop the ringing: the caller is gone"
     ALONE = "hang up, unless its own dialplan does: it has answered, and the caller is gone"
@@ -111,8 +112,9 @@ def _while_ringing(
     stands = picture.board.stands(order)
     if target is None and pickup.cause == ANSWERED_ELSEWHERE and not (order.queue and stands):
         return Outlook.TAKEN  # but a queue may say so of each round that is over (its option C)
-    if is_being_answered(picture, pickup.id.call, source):
-        return Outlook.TAKEN
+    by_target = order.mode is Mode.RINGING and target is not None and target.state == UP
+    if not by_target and is_being_answered(picture, pickup.id.call, source):
+        return Outlook.ANSWERED
     if stands:
         return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
     return Outlook.TAKEN if picture.board.talks_with(source) is not None else Outlook.MOVED

@@ -319,3 +319,5 @@ def _listed(
     for pickup in (*pickups, *here):
         if pickup.order and (number := Extension.maybe(pickup.order.taken_from)):
             yield number
+        if pickup.order and pickup.order.under:
+            yield pickup.order.under

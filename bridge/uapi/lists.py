@@ -104,6 +104,8 @@ def read(query: bytes) -> ListQuery:
     """
     params = QueryParams(query)
     given = {name: params[name] for name in PARAMETERS if name in params}
+    if "fields" in given:
+        given["fields"] = ",".join(params.getlist("fields"))  # how many clients write an array
     try:
         parameters = ListParameters.model_validate(given)
     except ValidationError as error:

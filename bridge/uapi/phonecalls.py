@@ -306,14 +306,20 @@ class PhoneCalls:
                 unpark=data["action"] == "UnPark",
                 may=partial(may_pick_up, self._service.directory, app.user),
                 before_ring=partial(self._service.limiter.ring, order.send_call_to),
+                under=extension,
             )
             seconds, headers = self._patience(request)
+            waits_by_wish = bool(headers)
             result = await self._pick_up(app, replace(order, wait=seconds), headers)
             if result.replayed:
                 headers["Idempotent-Replayed"] = "true"
             if seconds > 0 and result.status is PickupStatus.CONNECTED and result.call is not None:
                 return _json(self._present(result.call, address, base).json, headers=headers)
-            if headers and seconds > 0 and (result.status is not PickupStatus.RINGING or result.call is None):
+            if (
+                waits_by_wish
+                and seconds > 0
+                and (result.status is not PickupStatus.RINGING or result.call is None)
+            ):
                 return Response(status_code=204, headers=headers)
             accepted = present.accepted(call, extension, links.Links(base, address.user.id))
             return _json(accepted.to_json(), 202, headers)

@@ -3,7 +3,7 @@
 from bridge.calls import Picture
 from bridge.endpoints import Endpoints
 from bridge.grammar import CallId, Extension
-from calls.checks import check
+from calls.checks import check, differences
 from calls.story import Story
 
 
@@ -61,6 +61,19 @@ def test_under_the_queue_while_the_caller_waits() -> None:
     story.queues("0003*100", "support", "0003*210", dialled="0003*700")
     assert found(story, "0003*900") == [["0003*100", "0003*210"]]
     story.answers("0003*210")
+    assert found(story, "0003*900") == []
+
+
+def test_where_a_pickup_found_it() -> None:
+    """For as long as its leg lives; a bridge that starts finds it there too."""
+    story = Story()
+    story.queues("0003*100", "support", dialled="030555")
+    assert found(story, "0003*900") == [["0003*100"]]
+    story.picks_waiting("0003*024", "0003*100", UAPI_UNDER="0003*900")
+    story.takes("0003*024")
+    assert found(story, "0003*900") == [["0003*100", "0003*024"]]
+    assert differences(story.live, story.fresh()) == []
+    story.hangs_up("0003*024")
     assert found(story, "0003*900") == []
 
 

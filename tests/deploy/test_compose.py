@@ -104,6 +104,16 @@ def test_only_what_an_image_needs_is_sent() -> None:
     assert all((REPOSITORY / name).exists() for name in let_through)
 
 
+def test_what_an_image_has_is_found_by_its_name() -> None:
+    """What a Dockerfile puts into a folder of programs, the container's PATH leads to."""
+    for file in DOCKER.glob("Dockerfile.*"):
+        text = file.read_text()
+        programs = re.findall(r"^COPY --chmod=0755 \S+ (\S*/bin)/\S+$", text, re.MULTILINE)
+        assert programs
+        for path in re.findall(r"^ENV PATH=(\S+)", text, re.MULTILINE):
+            assert set(programs) <= set(path.split(":")), file.name
+
+
 def test_the_image_has_what_was_tested() -> None:
     """The image's lock has all that the package depends on, in the versions of requirements.lock."""
     pattern = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)

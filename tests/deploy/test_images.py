@@ -334,7 +334,7 @@ def test_documented_commands(compose: Compose) -> None:
     commands = [
         shlex.split(line, comments=True) for line in re.findall(r"^docker compose (.*)$", text, re.MULTILINE)
     ]
-    assert [command[0] for command in commands] == ["up", "logs", "run", "restart", "exec", "down"]
+    assert [command[0] for command in commands] == ["up", "logs", "run", "restart", "exec", "exec", "down"]
     for command in commands:
         # The images are there, and nothing could be fetched from here.
         compose(*(word for word in command if word != "--build"))

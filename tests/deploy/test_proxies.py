@@ -11,6 +11,7 @@ from typing import Self
 import httpx2
 import pytest
 
+from bridge.uapi.layers import canonical
 from deploy.proxies import KINDS, Proxy
 from lab.listeners import stop_listening
 from lab.ports import free_port, until
@@ -286,8 +287,12 @@ async def test_events_come_at_once(scene: Scene) -> None:
         assert [line async for line in lines if line] == ["data: 2"]
 
 
-async def test_measurements_stay_inside(scene: Scene) -> None:
-    """Nobody outside reads a bridge's measurements."""
-    answer = await scene.client.get("/metrics")
+@pytest.mark.parametrize(
+    "path", ["/metrics", "//metrics", "/metrics/", "/%6detrics", "///%6Detric%73//", "/metrics?a=b"]
+)
+async def test_measurements_stay_inside(scene: Scene, path: str) -> None:
+    """Nobody outside reads a bridge's measurements, in whichever way to write their path that a bridge takes."""
+    assert canonical(path.partition("?")[0].encode()) == "/metrics"
+    answer = await scene.client.get(f"{str(scene.client.base_url).rstrip('/')}{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
     assert scene.both == []

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-PACKAGING = Path(__file__).parents[2] / "packaging"
+from docs.pages import REPOSITORY, blocks, words
+
+PACKAGING = REPOSITORY / "packaging"
+TRIAL = REPOSITORY / "tools/unit.sh"
 EXPOSED = 20
 """The most that systemd-analyze may find exposed, of 100; a service without any hardening has 96."""
 
@@ -35,6 +38,24 @@ def unit(tmp_path: Path) -> str:
     assert "ExecStart=/usr/local/bin/uapi-bridge serve" in text
     (tmp_path / "uapi-bridge.service").write_text(text.replace("/usr/local/bin/uapi-bridge", "/bin/true"))
     return "uapi-bridge.service"
+
+
+def test_the_trial_takes_whole_commands_from_the_pages() -> None:
+    """Of a command that goes over two lines the first alone would do something else, or nothing."""
+    taken = re.findall(r"^(?:install|upgrade|doctor|commands)=\$\(.*\)$", TRIAL.read_text(), re.MULTILINE)
+    script = "\n".join([*taken, 'printf "%s\\0" "$install" "$upgrade" "$doctor"'])
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    shown = {
+        words(command.removeprefix("sudo "))
+        for page in (REPOSITORY / "docs/deploy.md", REPOSITORY / "docs/operations.md")
+        for block in blocks(page)
+        for command in block.commands
+    }
+    commands = [words(one) for one in done.stdout.split("\0")[:-1]]
+    assert len(commands) == 3
+    assert [one for one in commands if one not in shown] == []
 
 
 @needs_systemd

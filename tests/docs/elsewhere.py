@@ -81,6 +81,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "systemctl status uapi-bridge": _UNIT,
         "systemctl restart": _UNIT,
         "systemctl reload uapi-bridge": _UNIT,
+        "systemctl daemon-reload": _UNIT,
         "systemctl restart uapi-bridge": _UNIT,
         "systemd-analyze security uapi-bridge": _UNIT,
         "journalctl -u uapi-bridge": _UNIT,
@@ -89,6 +90,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "sudo systemd-run --quiet --wait --pipe -p EnvironmentFile=/etc/uapi-bridge/environment uapi-bridge doctor --config /etc/uapi-bridge/bridge.toml": _UNIT,
         # docs/recordings.md
         "uapi-bridge record --config /etc/uapi-bridge/bridge.toml problem.jsonl": _RECORDS,
+        "sudo systemd-run --quiet --wait --pty --same-dir -p EnvironmentFile=/etc/uapi-bridge/environment uapi-bridge record --config /etc/uapi-bridge/bridge.toml problem.jsonl": f"{_RECORDS}; systemd-run is with the doctor, {_UNIT}",
         "uapi-bridge record --anonymize --config /etc/uapi-bridge/bridge.toml to-send.jsonl": _RECORDS,
         "python tools/convert_recording.py events.json recording.jsonl": "tests/test_convert.py does",
         # docs/api.md

@@ -34,6 +34,7 @@ _VARIABLES = {
     "UAPI_TARGET": re.escape(PARKED), "UAPI_LEG": r"PJSIP/0003\*100-00000007", "UAPI_MODE": "waiting",
     "UAPI_BY": "[0-9a-f]{12}", "UAPI_ANSWERED": r"[0-9]+\.[0-9]{6}", "UAPI_SINCE": r"[0-9]+\.[0-9]{6}",
     "UAPI_CALLER": r"0003\*100", "UAPI_DIALLED": r"0003\*210",
+    "FORWARD_CONTEXT": "uapi-pickup",
 }  # fmt: skip
 
 _SETTINGS = settings(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -147,6 +148,40 @@ def test_those_who_did_not_ask_to_wait_never_get_204() -> None:
         with world.client() as client:
             reply = client.put(path(call), json=pickup())
         assert (reply.status_code, "preference-applied" in reply.headers) == (status, False)
+
+
+def test_who_joins_without_a_wish_to_wait_never_gets_204() -> None:
+    """The same request again, while its phone rings in vain: 202, as ever without Prefer."""
+    world = World({"uapi": {"wait": 0.3}})
+    call = world.ringing()
+
+    def in_a_moment() -> None:
+        ends = partial(world.event, "Hangup", Uniqueid=world.link.originated[-1].pickup, Cause="19")
+        asyncio.get_running_loop().call_later(0.1, ends)
+
+    with world.client() as client:
+        first = client.put(path(call), json=pickup())
+        world.inside(client, in_a_moment)
+        again = client.put(path(call), json=pickup())
+    assert (first.status_code, again.status_code, again.headers["idempotent-replayed"]) == (202, 202, "true")
+
+
+def test_the_link_of_a_put_finds_the_call_when_it_is_connected(world: World) -> None:
+    """Though 101's ring was found at 210, whose phone had rung for that call as well, and rings no more."""
+    caller = world.caller("+4930123", exten="030555")
+    at_210 = world.ring(caller)
+    world.ring(caller, "0003*101", sequence=9)
+    call = CallId.of(caller)
+    body = pickup(phoneCallViewId="02")
+    with world.client() as client:
+        accepted = client.put(path(call), json=body)
+        assert accepted.status_code == 202, accepted.text
+        world.inside(client, world.link.answer_now)
+        world.inside(client, partial(world.event, "Hangup", Uniqueid=at_210, Cause="26"))
+        linked = client.get(accepted.json()["link"]["self"]).json()
+        again = client.put(path(call), json=body)
+    assert [linked["id"], linked["extension"]] == [call, "0003*210"]
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (202, "true")
 
 
 def test_an_unreachable_phone_is_told_at_once(world: World) -> None:
