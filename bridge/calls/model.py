@@ -66,7 +66,7 @@ class Leg:
     destination: str
     other_name: str
     other_number: str
-    flow: Literal["2", "4", "8"]
+    flow: Literal["2", "4", "8"] | None
     status: Literal["0", "2", "3", "4", "5"]
     waiting: bool
     """Parked, or in a queue."""

@@ -45,7 +45,7 @@ def build(
     ids = view_ids(legs, linkedid, call)
     origin = next((leg for leg in legs if leg.uniqueid == linkedid), None)
     source, dialled = _ends(legs, origin, queues)
-    flow = _flow(origin or legs[0], legs)
+    flow = _flow(next((leg for leg in legs if ids[leg.uniqueid] == "00"), None), legs)
     shown = _notes(pickups, notes)
     ringing = any(leg.state == RINGING for leg in legs)
     views = tuple(
@@ -195,11 +195,19 @@ def party(channel: Channel) -> str:
     return channel.extension or channel.number
 
 
-def _flow(origin: Channel, legs: list[Channel]) -> Literal["2", "4", "8"]:
-    """Local, outgoing public or incoming public (UAPI's flow 2, 4, 8)."""
-    if origin.extension is None:
-        return "8"
-    return "2" if all(leg.extension for leg in legs) else "4"
+def _flow(first: Channel | None, legs: list[Channel]) -> Literal["2", "4", "8"] | None:
+    """Local, outgoing public or incoming public (UAPI's flow 2, 4, 8).
+
+    Args:
+        first: The leg that called, or who has taken it over; None where both are gone, and nobody knows whether an outside
+            party called or was called.
+        legs: All legs.
+    """
+    if all(leg.extension for leg in legs):
+        return "2"
+    if first is None:
+        return None
+    return "4" if first.extension else "8"
 
 
 _STATUS: dict[int, Literal["2", "3", "5"]] = {DOWN: "2", RESERVED: "2", DIALLING: "2", RINGING: "3", UP: "5"}
@@ -218,7 +226,7 @@ def _leg(
     *,
     view: str,
     ends: tuple[str, str],
-    flow: Literal["2", "4", "8"],
+    flow: Literal["2", "4", "8"] | None,
     ringing: bool,
     note: PickupNote | None,
     board: Board,

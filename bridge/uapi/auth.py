@@ -56,10 +56,19 @@ def admit(request: Request, service: Service) -> App:
         ApiError: it is nobody's token (``access_denied``), or what is known of the calls may not be true now.
     """
     app = authenticate(request, service)
+    look_at_pbx(service)
+    return app
+
+
+def look_at_pbx(service: Service) -> None:
+    """Look whether what is known of the calls is true now; to be done again after each wait.
+
+    Raises:
+        ApiError: it may not be.
+    """
     status = service.pbx()
     if not status.up:
         raise ApiError("pbx_unavailable", status.reason)
-    return app
 
 
 def client_of(request: Request) -> str:

@@ -23,6 +23,11 @@ LARGEST = 5000
 FIELDS: Mapping[str, str] = {field.alias or name: name for name, field in PhoneCall.model_fields.items()}
 """Names of PhoneCall's fields outside, and inside."""
 
+_NEVER_HERE = "nonce"
+"""A field of calls that the API has made, and it makes none here: whoever asks for it goes without."""
+
+_FIELD = "|".join((*FIELDS, _NEVER_HERE))
+
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -33,7 +38,7 @@ def _as_number(text: str) -> int:
 
 
 def _known_fields(text: str) -> str:
-    if not all(name.strip() in FIELDS for name in text.split(",")):
+    if not all(name.strip() in (*FIELDS, _NEVER_HERE) for name in text.split(",")):
         raise ValueError("must name fields")
     return text
 
@@ -51,13 +56,13 @@ class ListParameters(Model):
         None, description="How to compare it; equals where not given. inArray takes a list with commas."
     )
     filter_value: str | None = Field(
-        None, min_length=1, description="What to compare it with: a phone call's id, or a date."
+        None, description="What to compare it with: a phone call's id, or a date."
     )
     fields_: Annotated[
         str | None,
         AfterValidator(_known_fields),
         WithJsonSchema(
-            {"type": "string", "pattern": f"^({'|'.join(FIELDS)})(,({'|'.join(FIELDS)}))*$"},
+            {"type": "string", "pattern": f"^({_FIELD})(,({_FIELD}))*$"},
         ),
     ] = Field(None, alias="fields", description="The fields of each entry, with commas; all where not given.")
     start_index: Annotated[int, BeforeValidator(_as_number), Field(ge=0, le=LARGEST)] = Field(
@@ -118,9 +123,14 @@ def read(query: bytes) -> ListQuery:
         start=parameters.start_index,
         descending=parameters.sort_order.startswith("desc"),
         keep=_filter(parameters),
-        fields=None if fields is None else frozenset(FIELDS[name.strip()] for name in fields.split(",")),
+        fields=None if fields is None else _inside(fields),
         given=given,
     )
+
+
+def _inside(fields: str) -> frozenset[str]:
+    names = {name.strip() for name in fields.split(",")}
+    return frozenset(FIELDS[name] for name in names - {_NEVER_HERE})
 
 
 def page(calls: Sequence[Call], query: ListQuery) -> tuple[list[Call], int]:
@@ -152,7 +162,8 @@ def beside(total: int, query: ListQuery, address: str) -> tuple[str | None, str 
     """
     end = query.start + query.count
     following = _link(address, query, end) if end < total and end <= LARGEST else None
-    return following, _link(address, query, max(0, query.start - query.count)) if query.start > 0 else None
+    start = min(query.start, total)  # of a page beyond the last one, the one before is the last one
+    return following, _link(address, query, max(0, start - query.count)) if start > 0 else None
 
 
 def _link(address: str, query: ListQuery, start: int) -> str:

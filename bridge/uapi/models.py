@@ -61,7 +61,9 @@ NumberText = Annotated[str, Field(description="An extension in its long form, or
 class PickUp(Model):
     """What is known of the pickup that concerns a view."""
 
-    from_: str = Field(alias="from", description="The extension that the call was or is to be taken from.")
+    from_: str | None = Field(
+        None, alias="from", description="The extension, or number, that the call was or is to be taken from."
+    )
     send_call_to: str = Field(description="The extension whose phone takes it.")
     status: Literal[
         "ringing", "connected", "noAnswer", "busy", "rejected", "unreachable", "cancelled", "conflict"

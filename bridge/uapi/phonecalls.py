@@ -21,7 +21,7 @@ from bridge.grammar import Extension, GrammarError
 from bridge.pickup import PickupRequest, PickupResult, may_pick_up
 from bridge.uapi import links, lists, prefer, present, seed
 from bridge.uapi.addresses import Address, find, found, resolve
-from bridge.uapi.auth import admit
+from bridge.uapi.auth import admit, look_at_pbx
 from bridge.uapi.bodies import read_object
 from bridge.uapi.errors import ApiError, translate
 from bridge.uapi.headers import every
@@ -290,12 +290,14 @@ class PhoneCalls:
             self._not_stopping()
             base = links.base(request, self._service.settings.http)
             data = await read_object(request, self._service.settings.limits.body_bytes)
+            look_at_pbx(self._service)
             if "action" not in data:
                 raise ApiError("request_invalid", "The request body has no action.")
             address = self._address(request, app)
             call, extension = self._call(request, address)
             if not self._has(call, str(data.get("phoneCallViewId"))):
                 await self._service.pickups.know(call.id)  # one of them may have taken it over
+                look_at_pbx(self._service)
                 call, extension = self._call(request, address)
             order = self._order(address, call, *_read_action(data))
             leg = call.leg(order.view)

@@ -95,7 +95,9 @@ def _date(at: int) -> str:
 def _pick_up(note: PickupNote | None) -> PickUp | None:
     if note is None:
         return None
-    return PickUp(from_=_number(note.taken_from), send_call_to=note.send_call_to, status=note.status.value)
+    return PickUp(
+        from_=_number(note.taken_from) or None, send_call_to=note.send_call_to, status=note.status.value
+    )
 
 
 def _caller_id(name: str, number: str) -> str | None:

@@ -1,6 +1,7 @@
 """What a call shows in each state in which it can be picked up, and how it then is: the design's table, row by row."""
 
 from calls.checks import drawn, planned, shown
+from calls.pbx import UP
 from calls.story import Story
 
 
@@ -157,6 +158,28 @@ def test_a_call_to_the_outside() -> None:
           00 0003*100 0003*100>+4930900100 flow=4 status=4 other=" <+4930900100>"
           01 +4930900100 0003*100>+4930900100 flow=4 status=3 ringing other="Ext 100 <0003*100>"
     """)
+
+
+def test_a_call_to_the_outside_goes_out_whoever_has_it() -> None:
+    """Who takes the caller's view over goes on with it; where he is gone, nobody knows any more who had called whom."""
+    story = Story()
+    caller = story.comes_in("0003*100", "+4930900100")
+    callee = story.new("PJSIP/trunk", 0, linkedid=caller.linkedid, number="+4930900100")
+    story.dial(caller, callee)
+    story.state(callee, UP)
+    story.state(caller, UP)
+    story.together(callee, caller)
+    story.picks_talking("0003*024", "0003*100", view="00")
+    story.takes("0003*024")
+    (call,) = story.live.calls()
+    assert [(leg.view, leg.number, leg.flow) for leg in call.legs] == [
+        ("00", "0003*024", "4"),
+        ("01", "+4930900100", "4"),
+    ]
+    story.parks("0003*024")
+    story.hangs_up("0003*024")
+    (call,) = story.live.calls()
+    assert [(leg.number, leg.flow) for leg in call.legs] == [("+4930900100", None)]
 
 
 def test_a_short_number_dialled() -> None:
