@@ -505,8 +505,10 @@ class Pickups:
         order = pickup.order
         board = self._picture.board
         source = board.channels.get(order.source) if order else None
-        if order and order.mode is Mode.WAITING and source is not None and board.place_of(source).waiting:
-            return False  # parked again
+        if order and order.mode is Mode.WAITING and source is not None:
+            place = board.place_of(source, self._picture.channels_of(call))
+            if place.waiting:
+                return False  # parked again
         found = self._picture.call(call)
         return found is not None and any(leg.uniqueid == pickup.id for leg in found.legs)
 
@@ -645,6 +647,8 @@ class Pickups:
         source = next((each for each in call.legs if each.uniqueid == planned.source), None)
         exports = planned.mode is not Mode.WAITING and has_export(self._pbx.state.asterisk)
         since = f"{source.answered or 0:.6f}" if source and source.status == "5" else ""
+        # Of these three it is known anyway, of the source for as long as that has a part in it.
+        known = (leg.number, leg.destination, source.number if source else "")
         variables = {
             "UAPI_VIEW": leg.view,  # the first, see read_order
             "UAPI_FROM": Number.maybe(leg.number) or "",
@@ -662,7 +666,7 @@ class Pickups:
             "UAPI_SINCE": since,
             "UAPI_CALLER": Number.maybe(leg.source) or "",
             "UAPI_DIALLED": Number.maybe(leg.destination) or "",
-            "UAPI_UNDER": request.under if request.under not in (leg.number, leg.destination) else "",
+            "UAPI_UNDER": "" if request.under in known else request.under,
             "FORWARD_CONTEXT": self._context,  # where a phone that forwards (302) leads nowhere
         }
         try:

@@ -86,6 +86,8 @@ class Pickup:
     """The PBX is asked for its order."""
     stopping: bool = False
     """It is being hung up."""
+    taken: bool = False
+    """Somebody else has picked its target's ring up."""
     released: bool = False
     """The old leg was told where to go."""
     dropped: bool = False
@@ -240,18 +242,35 @@ class Board:
             partner = half.partner if half else None
         return None
 
-    def place_of(self, leg: Channel) -> Channel:
+    def place_of(self, leg: Channel, others: Iterable[Channel]) -> Channel:
         """The channel that waits where a leg does: itself, or the far end of the Local pairs that it talks through.
 
-        Who was called by way of a Local channel parks that end of it (seen on 22.10), or it was sent into a queue.
+        Who was called by way of a Local channel parks that end of it (seen on 22.10), or sends it into a queue. But who asks a
+        third party by feature code, while the other one is held alone, talks through such a pair as well, and does not wait.
+
+        Args:
+            leg: The leg.
+            others: All channels of its call.
         """
+        place = leg
         for _ in range(16):
-            partner = leg.partner
+            partner = place.partner
             half = self.other_half(partner) if partner is not None and partner.local else None
             if half is None:
                 break
-            leg = half
-        return leg
+            place = half
+        parker = place.parking.by if place.parking else None
+        if place is not leg and any(
+            other is not leg
+            and other.leg
+            and other.bridge is not None
+            and other.bridge.conversation
+            and len(other.bridge.members) == 1
+            and (parker is None or other.extension != parker)  # who is told the slot
+            for other in others
+        ):
+            return leg
+        return place
 
     def stands(self, order: Order) -> bool:
         """Whether source and target still are with whom they were when a pickup was asked for."""
@@ -260,7 +279,7 @@ class Board:
             return False
         talker = self.talks_with(source)
         if order.mode is Mode.WAITING:
-            return talker is None
+            return talker is None and target is not None
         if target is None:
             return order.queue and bool(source.queue) and talker is None
         if order.mode is Mode.RINGING and target.partner is None:

@@ -44,6 +44,13 @@ class Floor:
             for member in bridge.members.values():
                 self.touch(member)
 
+    def touch_waiting(self, channel: Channel) -> None:
+        """Mark a channel, and who waits by it at the other end of Local pairs, perhaps in another call."""
+        self.touch(channel)
+        half = self.board.other_half(channel) if channel.local else None
+        if half is not None and (party := self.board.talks_with(half)):
+            self.touch(party)
+
     def touch_with_partner(self, channel: Channel) -> None:
         """Mark a channel and whom it talks with."""
         self.touch(channel)

@@ -9,9 +9,12 @@ to a question that overtook them, so that they may be replayed on top of it and 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.calls.channels import NOT_LEGS, RING, UP, Channel, Entering, Parking
+from bridge.calls.channels import NOT_LEGS, RING, RINGING, UP, Channel, Entering, Parking
 from bridge.calls.events import RESYNC, Headers, number, repeats, text
 from bridge.calls.floor import Floor
+
+_NO_ANSWER, _ABSENT = 19, 20
+"""Hangup causes (Q.850)."""
 
 _EARLY = 64
 """Of how many channels it may be heard where they are parked, or talk, before they are known."""
@@ -123,9 +126,11 @@ class Live:
         if channel is not None and text(event, "Channel"):
             self._floor.rename(channel, text(event, "Newname"))
 
-    def _hangup(self, event: Headers, _: float, channel: Channel | None) -> None:
+    def _hangup(self, event: Headers, at: float, channel: Channel | None) -> None:
         cause = number(event, "Cause")
         if channel is not None:
+            if cause == _NO_ANSWER and channel.pickup and channel.state != RINGING and at < channel.born + 1:
+                cause = _ABSENT  # it said 480 without a ring, as one does that is not to be disturbed
             self._floor.gone(channel, cause)
         else:
             self._floor.entering.pop(text(event, "Uniqueid"), None)
@@ -212,9 +217,10 @@ class Live:
         """
         board = self._board
         target = board.channels.get(text(event, "TargetUniqueid"))
-        if channel is None or target is None or channel.pickup is None:
+        if channel is None or target is None or not target.is_called(text(event, "TargetChannel")):
             return
-        if not target.is_called(text(event, "TargetChannel")):
+        if channel.pickup is None:
+            self._floor.takeovers.taken(target.uniqueid)
             return
         bridge = target.bridge
         if bridge is None:
@@ -279,7 +285,7 @@ class Live:
         if channel.parking and channel.parking.space == parking.space:
             parking.since = channel.parking.since
         channel.parking = parking
-        self._touch(channel)
+        self._floor.touch_waiting(channel)
 
     def _unparked(self, event: Headers, _: float, channel: Channel | None) -> None:
         uniqueid = text(event, "ParkeeUniqueid")
@@ -288,21 +294,21 @@ class Live:
             self._floor.gathering.parked.pop(uniqueid, None)
         if channel is not None:
             channel.parking = None
-            self._touch(channel)
+            self._floor.touch_waiting(channel)
 
     def _queuejoin(self, event: Headers, _: float, channel: Channel | None) -> None:
         if self._floor.gathering is not None:
             self._floor.gathering.queued[text(event, "Uniqueid")] = text(event, "Queue")
         if channel is not None:
             channel.queue = text(event, "Queue")
-            self._touch(channel)
+            self._floor.touch_waiting(channel)
 
     def _queueleave(self, event: Headers, _: float, channel: Channel | None) -> None:
         if self._floor.gathering is not None:
             self._floor.gathering.queued.pop(text(event, "Uniqueid"), None)
         if channel is not None:
             channel.queue = ""
-            self._touch(channel)
+            self._floor.touch_waiting(channel)
 
     def _devicestate(self, event: Headers, at: float, channel: Channel | None) -> None:  # noqa: ARG002 -- as all
         floor, device, state = self._floor, text(event, "Device"), text(event, "State")

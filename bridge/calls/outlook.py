@@ -88,6 +88,8 @@ def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid
     for channel in (*picture.channels_of(pickup.id.call), picture.board.channels.get(order.target)):
         if channel is None or channel.pickup is successor.pickup or channel.uniqueid == order.source:
             continue
+        if channel.uniqueid == order.target and order.mode is Mode.WAITING:
+            continue  # the far end of Local pairs: it carries the talk, or ends with them
         if channel.uniqueid != order.target:
             caller = picture.board.called_by(channel)
             stray = (
@@ -112,6 +114,8 @@ def _while_ringing(
     stands = picture.board.stands(order)
     if target is None and pickup.cause == ANSWERED_ELSEWHERE and not (order.queue and stands):
         return Outlook.TAKEN  # but a queue may say so of each round that is over (its option C)
+    if pickup.taken:
+        return Outlook.TAKEN
     by_target = order.mode is Mode.RINGING and target is not None and target.state == UP
     if not by_target and is_being_answered(picture, pickup.id.call, source):
         return Outlook.ANSWERED

@@ -31,7 +31,8 @@ def plan(picture: Picture, call: Call, leg: Leg, send_call_to: Extension) -> Pla
     if target is None:
         raise NotPickable("the call is just ending")
     source, mode = _source(picture, call, target)
-    taken = picture.board.place_of(target) if mode is Mode.WAITING else target
+    channels = picture.channels_of(call.id)
+    taken = picture.board.place_of(target, channels) if mode is Mode.WAITING else target
     for side, who in ((target, "view"), (source, "other party")):
         if side.extension == send_call_to:
             raise NotPickable(f"{send_call_to} is in this call already: it is the {who}")
@@ -57,7 +58,7 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
     """The party that will hear the new phone, and what the target is doing."""
     board = picture.board
     channels = picture.channels_of(call.id)
-    if board.place_of(target).waiting:
+    if board.place_of(target, channels).waiting:
         if is_being_answered(picture, call.id, target):
             raise NotPickable("an agent of the queue has just answered")
         return target, Mode.WAITING
@@ -96,14 +97,16 @@ def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:
 
 def is_being_answered(picture: Picture, call: CallId, waiting: Channel) -> bool:
     """Whether an agent has answered the queue of a party of a call, which may announce him before it bridges them."""
-    place = picture.board.place_of(waiting)
+    channels = picture.channels_of(call)
+    place = picture.board.place_of(waiting, channels)
     return bool(place.queue) and any(
         channel.state == UP
         and channel.bridge is None
         and channel is not place
         and channel.pickup is None
-        and channel.dialler in ("", place.uniqueid)  # whose dial was not seen, nobody else's either
-        for channel in picture.channels_of(call)
+        # Whose dial was not seen may be an agent as well, unless he has dialled himself, or waits himself.
+        and (channel.dialler == place.uniqueid or not (channel.dialler or channel.dialled or channel.waiting))
+        for channel in channels
     )
 
 
@@ -116,7 +119,7 @@ def ring_for(picture: Picture, call: Call, waiting: Channel) -> Uniqueid | None:
             caller = picture.board.called_by(channel) or _only_caller(picture.board, channels, channel)
             if caller is waiting:
                 return Uniqueid.maybe(channel.uniqueid)
-    place = picture.board.place_of(waiting)
+    place = picture.board.place_of(waiting, channels)
     if not place.queue:
         return None
     # Who was put into a queue's place by a transfer has an agent rung in the call of the one who waited there before.

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 
-from bridge.calls.channels import RINGING, Board, Channel, Hold, Pickup
+from bridge.calls.channels import Board, Channel, Hold, Pickup
 from bridge.calls.model import Mode, Order, PickupNote, PickupStatus
 from bridge.calls.orders import read_order
 from bridge.calls.roll import Roll
 from bridge.grammar import CallId, PickupId
 
-_NO_ANSWER, _UNREACHABLE = 19, 20
-
 _CAUSES = {
     17: PickupStatus.BUSY,
-    _NO_ANSWER: PickupStatus.NO_ANSWER,
+    19: PickupStatus.NO_ANSWER,
     21: PickupStatus.REJECTED,
     26: PickupStatus.CONFLICT,
 }
@@ -142,11 +140,16 @@ class Takeovers:
                 self.missing[channel.uniqueid] = pickup
                 self.stirred.discard(pickup.id)
             else:
-                # A phone that says 480 without a ring, such as one that is not to be disturbed, is no phone that rang in vain.
-                rang = channel.state == RINGING or cause != _NO_ANSWER
-                self.end(pickup, (cause or 0) if rang else _UNREACHABLE)
+                self.end(pickup, cause or 0)
         if self.watched:
             self._told_cause(channel.uniqueid, cause or 0)
+
+    def taken(self, target: str) -> None:
+        """Somebody else has picked a ring up: the pickups that were to take it have lost it."""
+        for id_ in self.watched.get(target, ()):
+            pickup = self.pickups[id_]
+            pickup.taken = bool(pickup.order and pickup.order.target == target)
+        self.stir(target)
 
     def told_late(self, uniqueid: str, cause: int) -> None:
         """A resync has missed a channel already whose Hangup it has overtaken: only now is it told why."""

@@ -241,7 +241,7 @@ def _leg(
     if order and (note is None or note.status is PickupStatus.CONNECTED):
         # How it came here, unless a later pickup of it rings or has failed.
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
-    place = board.place_of(leg)
+    place = board.place_of(leg, legs)
     parking = place.parking
     return Leg(
         view=view,
@@ -311,7 +311,7 @@ def _listed(
     """The extensions under which the call is found; first those that are kept in memory with the legs anyway."""
     yield from (leg.extension for leg in legs if leg.extension)
     for leg in legs:
-        place = board.place_of(leg)
+        place = board.place_of(leg, legs)
         if place.parking and place.parking.by:
             yield place.parking.by
         if place.queue in queues:

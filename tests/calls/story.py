@@ -579,9 +579,10 @@ class Story(Pbx):
         call: CallId | None = None,
         by: str = "1b",
         known: bool = True,
+        rings: bool = True,
         **more: str,
     ) -> Chan:
-        """The bridge has a phone rung to pick a call up; the phone rings."""
+        """The bridge has a phone rung to pick a call up; the phone rings, and says so."""
         id_ = PickupId.of(call or CallId.of(target.linkedid), n)
         chan = self.new(f"PJSIP/{to}", DOWN, uniqueid=id_, number=to, display=f"Ext {short(to)}")
         chan.known = known
@@ -605,7 +606,8 @@ class Story(Pbx):
             self.tells_order(chan)
         self.connected(chan, to, f"Ext {short(to)}")
         self.dial(None, chan)
-        self.state(chan, RINGING)
+        if rings:
+            self.state(chan, RINGING)
         return chan
 
     def _ends(self, linkedid: str) -> tuple[str, str]:

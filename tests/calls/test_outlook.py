@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.calls import Outlook, left_behind, outlook
-from bridge.grammar import CallId
-from calls.pbx import UP
+from bridge.calls import Order, Outlook, Pickup, PickupStatus, another_ring, left_behind, outlook
+from bridge.grammar import CallId, PickupId
+from calls.pbx import UP, Chan
 from calls.story import Story
 
 FIRST = CallId.of("1795465922.0")
@@ -253,3 +253,78 @@ def test_nothing_is_done_about_what_nobody_knows() -> None:
     story.fails("0003*024", 17)
     assert look(story) is Outlook.WATCH
     assert pickup.order and left_behind(story.live, pickup, pickup.order) == []
+
+
+def order_of(pickup: Pickup) -> Order:
+    assert pickup.order
+    return pickup.order
+
+
+def _parked_behind_a_pair(story: Story) -> Chan:
+    """210, who was called by way of a Local pair that stays, parks its far end and hangs up; that half."""
+    story.dials_through_local("0003*100", "0003*801", "0003*210")
+    story.answers("0003*210")
+    half = story.parks("0003*210")
+    story.hangs_up("0003*210")
+    return half
+
+
+def test_the_far_end_of_a_pair_that_carries_the_talk_is_not_left_behind() -> None:
+    """His time in the slot was over, and the ring of who parked him is what the new phone took."""
+    story = Story()
+    half = _parked_behind_a_pair(story)
+    leg = story.originates("0003*024", half, story.chan("0003*100"), mode="waiting", view="00")
+    pickup = story.live.pickups[PickupId(leg.uniqueid)]
+    rings = story.comes_back()
+    assert another_ring(story.live, pickup, order_of(pickup)) == rings.uniqueid
+    story.state(leg, UP)
+    story.say("Pickup", leg.headers(), rings.headers("Target"))
+    story.hang_up(rings, 26)
+    room = story.room()
+    story.enter(leg, room)
+    story.enter(half, room)
+    assert (pickup.status, outlook(story.live, pickup)) == (PickupStatus.CONNECTED, Outlook.DROP)
+    assert left_behind(story.live, pickup, order_of(pickup)) == []
+
+
+def test_a_place_that_is_gone() -> None:
+    """The far end of his pair has left the slot and ended: he goes on elsewhere, and there is nothing to take."""
+    story = Story()
+    half = _parked_behind_a_pair(story)
+    leg = story.originates("0003*024", half, story.chan("0003*100"), mode="waiting", view="00")
+    pickup = story.live.pickups[PickupId(leg.uniqueid)]
+    assert outlook(story.live, pickup) is Outlook.WATCH
+    near = story.half(half)
+    assert near
+    story.unpark(story.slots["701"], "ParkedCallTimeOut")
+    story.leave(half)
+    story.hang_up(half)
+    story.leave(near)
+    story.leave(story.chan("0003*100"))
+    story.hang_up(near)
+    assert outlook(story.live, pickup) is Outlook.MOVED
+
+
+def test_an_agents_ring_that_somebody_else_picks_up() -> None:
+    """By a feature code, while the queue still counts its caller among those who wait: he is taken."""
+    story = Story()
+    story.queues("0003*100", "support", "0003*210")
+    leg = story.picks_ringing("0003*024", "0003*210")
+    pickup = story.live.pickups[PickupId(leg.uniqueid)]
+    target = story.chan("0003*210")
+    other = story.comes_in("0003*025", "*8")
+    story.say("Pickup", other.headers(), target.headers("Target"))
+    story.hang_up(target, 26)
+    assert outlook(story.live, pickup) is Outlook.TAKEN
+
+
+@pytest.mark.parametrize(("after", "status"), [(0.1, "unreachable"), (25, "noAnswer")])
+def test_a_phone_that_never_said_that_it_rings(after: float, status: str) -> None:
+    """At once it could not be reached, as one that is not to be disturbed; at the end of its time nobody answered."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    target = story.ringing("0003*210")
+    leg = story.originates("0003*024", target, story.chan("0003*100"), mode="ringing", rings=False)
+    story.passes(after)
+    story.hang_up(leg, 19)
+    assert story.live.pickups[PickupId(leg.uniqueid)].status == status

@@ -174,3 +174,39 @@ def test_a_leg_that_neither_rings_nor_talks() -> None:
     assert planned(story.live, story.call_of("0003*100"), "01") == (
         "this leg neither rings, nor talks, nor waits",
     )
+
+
+def test_who_asks_a_queue_for_the_other_one() -> None:
+    """210 consults by *2 and the queue's number: the far end of its pair waits there, and nobody is taken out of that."""
+    story = Story()
+    story.dials("0003*100", "0003*210")
+    story.answers("0003*210")
+    chan = story.chan("0003*210")
+    story.hold(chan)
+    near, far = story.local_pair("0003*900", chan.linkedid)
+    aside = story.room()
+    story.enter(near, aside)
+    story.leave(chan)
+    story.state(far, UP)
+    story.join(far, "support")
+    story.state(near, UP)
+    story.enter(chan, aside)
+    (call,) = story.live.calls()
+    assert not any(leg.waiting for leg in call.legs)
+    for view in ("00", "01"):
+        assert isinstance(planned(story.live, call.id, view)[0], str)
+        assert "waiting" not in planned(story.live, call.id, view)
+
+
+def test_who_goes_on_after_he_has_sent_the_other_into_a_queue() -> None:
+    """210 had called 100 by Dial's option g: it is no agent who has answered, and 100 can be taken."""
+    story = Story()
+    story.dials("0003*210", "0003*100")
+    story.answers("0003*100")
+    caller = story.chan("0003*210")
+    other = story.partner(caller)
+    assert other
+    story.leave(caller)
+    story.leave(other)
+    story.join(other, "support")
+    assert planned(story.live, story.call_of("0003*100"), "01")[2:3] == ("waiting",)

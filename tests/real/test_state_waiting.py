@@ -1,5 +1,7 @@
 """A waiting caller is picked up where he waits: parked by himself or by somebody, in a queue, from inside or outside."""
 
+import asyncio
+
 import pytest
 
 from lab import Bridge, Lab, until
@@ -118,6 +120,31 @@ async def test_who_is_parked_by_the_far_end_of_a_local_pair_is_taken(lab: Lab, b
     await lab["024"].hangup()
     await lab["100"].wait_closed()
     await over(lab)
+
+
+async def test_who_is_parked_so_and_comes_back_meanwhile_is_taken(lab: Lab, bridge: Bridge) -> None:
+    """While 024 rings 210 is rung for him: that ring is taken, the pair carries the talk, and nobody hangs it up."""
+    await talk(lab, VIA_LOCAL_N)
+    call = await bridge.seen("0003*210", "5")
+    rows = await lab.strangers()
+    half = next(row.name for row in rows if row.name.endswith(";2"))
+    at_210 = next(row.name for row in rows if row.extension == "0003*210")
+    await lab.ami.action({
+        "Action": "Park", "Channel": half, "TimeoutChannel": at_210, "Timeout": "6000"
+    })  # fmt: skip
+    await in_slot(bridge, "0003*210", {"00": "0003*100"})
+    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    assert asked.status_code == 202, asked.text
+    at_024 = await rings(lab, "024")
+    ring_of_210 = await rings(lab, "210")
+    await told_whose_ring_to_take(lab, "210")
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    assert (await lab["210"].wait_closed(ring_of_210)).elsewhere
+    await lab.wait_sound("100", "024")
+    await asyncio.sleep(1.5)  # longer than the bridge looks for whom the connection has left behind
+    await only(lab, {"100", "024"})
+    await agree(lab, bridge, forgets=("answered",))
 
 
 @pytest.mark.usefixtures("unwatched")
