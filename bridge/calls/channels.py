@@ -260,17 +260,22 @@ class Board:
                 break
             place = half
         parker = place.parking.by if place.parking else None
-        if place is not leg and any(
-            other is not leg
-            and other.leg
-            and other.bridge is not None
-            and other.bridge.conversation
-            and len(other.bridge.members) == 1
-            and (parker is None or other.extension != parker)  # who is told the slot
-            for other in others
-        ):
+        if place is leg:
             return leg
+        held = [party for other in others if (party := self._held_alone(other)) is not None]
+        if any(party is not leg and (parker is None or party.extension != parker) for party in held):
+            return leg  # a parker may be alone as well, to be told the slot
         return place
+
+    def _held_alone(self, channel: Channel) -> Channel | None:
+        """The party that is alone in its conversation, or talks through a Local pair whose far end is."""
+        bridge = channel.bridge
+        if bridge is None or not bridge.conversation or len(bridge.members) != 1:
+            return None
+        if channel.leg:
+            return channel
+        half = self.other_half(channel) if channel.local else None
+        return self.talks_with(half) if half else None
 
     def stands(self, order: Order) -> bool:
         """Whether source and target still are with whom they were when a pickup was asked for."""
@@ -317,12 +322,5 @@ class Board:
         partner = channel.partner
         if partner is None or not partner.local:
             return False
-        pair = (channel, self.talks_with(channel))
-        return any(
-            other.leg
-            and other not in pair
-            and other.bridge is not None
-            and other.bridge.conversation
-            and len(other.bridge.members) == 1
-            for other in others
-        )
+        pair = (None, channel, self.talks_with(channel))
+        return any(self._held_alone(other) not in pair for other in others)

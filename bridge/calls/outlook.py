@@ -52,7 +52,9 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
         return Outlook.ALONE
     if pickup.up:
         together = source is not None and target is not None and picture.board.talks_with(source) is target
-        return Outlook.RELEASE if together and not pickup.released else Outlook.WATCH
+        if together and not pickup.released:
+            return Outlook.RELEASE
+        return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
     if source is None:
         return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
     return _while_ringing(picture, pickup, order, source, target)
@@ -83,13 +85,15 @@ def left_behind(picture: Picture, pickup: Pickup, order: Order) -> list[Uniqueid
     successor = picture.board.channels.get(pickup.id)
     if successor is None or pickup.status is not PickupStatus.CONNECTED:
         return []
+    source = picture.board.channels.get(order.source)
+    straight = source is not None and source.partner is successor
     since = (successor.answered or 0.0) - _JUST_BEFORE
     found = []
     for channel in (*picture.channels_of(pickup.id.call), picture.board.channels.get(order.target)):
         if channel is None or channel.pickup is successor.pickup or channel.uniqueid == order.source:
             continue
-        if channel.uniqueid == order.target and order.mode is Mode.WAITING:
-            continue  # the far end of Local pairs: it carries the talk, or ends with them
+        if channel.uniqueid == order.target and order.mode is Mode.WAITING and not straight:
+            continue  # the far end of the Local pairs that carry the talk
         if channel.uniqueid != order.target:
             caller = picture.board.called_by(channel)
             stray = (

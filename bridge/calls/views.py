@@ -38,6 +38,7 @@ def build(
     Returns:
         The call, or None where none of the channels is a leg.
     """
+    channels = list(channels)
     legs = _legs(channels, linkedid)
     if not legs:
         return None
@@ -46,6 +47,7 @@ def build(
     origin = next((leg for leg in legs if leg.uniqueid == linkedid), None)
     source, dialled = _ends(legs, origin, queues)
     flow = _flow(next((leg for leg in legs if ids[leg.uniqueid] == "00"), None), legs)
+    places = {leg.uniqueid: board.place_of(leg, channels) for leg in legs}
     shown = _notes(pickups, notes)
     ringing = any(leg.state == RINGING for leg in legs)
     views = tuple(
@@ -58,6 +60,7 @@ def build(
             note=shown.get(view),
             board=board,
             legs=legs,
+            place=places[leg.uniqueid],
         )
         for leg in legs
     )
@@ -67,7 +70,7 @@ def build(
         published=float(first[0]) if first else min(leg.born for leg in legs),
         answered=_first_answer(views, orders),
         legs=tuple(sorted(views, key=lambda leg: (len(leg.view), leg.view))),
-        listed=frozenset(_listed(legs, dialled, pickups, queues, board)),
+        listed=frozenset(_listed(places.values(), legs, dialled, pickups, queues)),
     )
 
 
@@ -92,7 +95,10 @@ def may_list(
     origin = next((channel for channel in channels if channel.uniqueid == linkedid and channel.leg), None)
     if origin is None or not origin.dialled or pickups or any(channel.pickup for channel in channels):
         return True  # what was dialled is found among all of them, or a pickup knows of extensions that have gone
-    return any(not extensions.isdisjoint(_listed([channel], "", (), queues, board)) for channel in channels)
+    return any(
+        not extensions.isdisjoint(_listed([board.place_of(channel, ())], [channel], "", (), queues))
+        for channel in channels
+    )
 
 
 def _notes(pickups: Iterable[Pickup], ended: Mapping[str, PickupNote]) -> dict[str, PickupNote]:
@@ -231,6 +237,7 @@ def _leg(
     note: PickupNote | None,
     board: Board,
     legs: list[Channel],
+    place: Channel,
 ) -> Leg:
     status = _status(leg, ringing=ringing)
     source, dialled = ends
@@ -241,7 +248,6 @@ def _leg(
     if order and (note is None or note.status is PickupStatus.CONNECTED):
         # How it came here, unless a later pickup of it rings or has failed.
         note = PickupNote(order.taken_from, order.send_call_to, PickupStatus.CONNECTED)
-    place = board.place_of(leg, legs)
     parking = place.parking
     return Leg(
         view=view,
@@ -302,20 +308,17 @@ def _other(
 
 
 def _listed(
+    places: Collection[Channel],
     legs: list[Channel],
     dialled: str,
     pickups: Iterable[Pickup],
     queues: Mapping[str, Extension],
-    board: Board,
 ) -> Iterable[Extension]:
     """The extensions under which the call is found; first those that are kept in memory with the legs anyway."""
     yield from (leg.extension for leg in legs if leg.extension)
+    yield from (place.parking.by for place in places if place.parking and place.parking.by)
+    yield from (queues[place.queue] for place in places if place.queue in queues)
     for leg in legs:
-        place = board.place_of(leg, legs)
-        if place.parking and place.parking.by:
-            yield place.parking.by
-        if place.queue in queues:
-            yield queues[place.queue]
         if leg.dialled and (number := Extension.maybe(leg.dialled)):
             yield number
             if long := _long(number, party(leg)):

@@ -287,6 +287,35 @@ def test_the_far_end_of_a_pair_that_carries_the_talk_is_not_left_behind() -> Non
     assert left_behind(story.live, pickup, order_of(pickup)) == []
 
 
+def test_a_place_that_carries_nothing_any_more() -> None:
+    """Who waited by it was taken out of it: it would wait on for nobody."""
+    story = Story()
+    half = _parked_behind_a_pair(story)
+    caller = story.chan("0003*100")
+    leg = story.originates("0003*024", half, caller, mode="waiting", view="00")
+    pickup = story.live.pickups[PickupId(leg.uniqueid)]
+    story.state(leg, UP)
+    room = story.room()
+    story.leave(caller)
+    story.enter(caller, room)
+    story.enter(leg, room)
+    assert left_behind(story.live, pickup, order_of(pickup)) == [half.uniqueid]
+
+
+def test_another_ring_while_the_new_phone_waits_for_who_has_answered() -> None:
+    """Its dialplan waits while an agent is asked whether he wants the caller; he does not, and another one rings."""
+    story = Story()
+    story.queues("0003*100", "support", "0003*210", "0003*211")
+    asked = story.ringing("0003*210")
+    leg = story.picks_waiting("0003*024", "0003*100", UAPI_RING=asked.uniqueid)
+    pickup = story.live.pickups[PickupId(leg.uniqueid)]
+    story.state(asked, UP)
+    story.state(leg, UP)
+    assert outlook(story.live, pickup) is Outlook.WATCH
+    story.hang_up(asked, 16)
+    assert outlook(story.live, pickup) is Outlook.RING
+
+
 def test_a_place_that_is_gone() -> None:
     """The far end of his pair has left the slot and ended: he goes on elsewhere, and there is nothing to take."""
     story = Story()

@@ -61,8 +61,9 @@ const labelOf = (call) => {
 
 const doing = (call, view) => {
   const pick = view.pickUp;
-  if (pick?.status === "ringing") return `${pick.sendCallTo} rings to take this over from ${pick.from}`;
-  const taken = pick?.status === "connected" ? `, taken from ${pick.from}` : "";
+  const from = pick?.from ? ` from ${pick.from}` : "";
+  if (pick?.status === "ringing") return `${pick.sendCallTo} rings to take this over${from}`;
+  const taken = pick?.status === "connected" ? `, taken${from || " over"}` : "";
   if (view.parked) return `parked${view.parkedBy ? ` by ${view.parkedBy}` : ""}${taken}`;
   if (view.onHold) return (view.holder ? "holds the call" : "is on hold") + taken;
   if (view.status === "3") return "rings";
@@ -267,7 +268,7 @@ const tell = (kind, call, before) => {
     if (view.parked && !was?.parked) log(`${shown(view.extension, known)} is parked${view.parkedPos === undefined ? "" : ` in ${view.parkedPos}`}`);
     const pick = view.pickUp;
     if (!pick || pick.status === was?.pickUp?.status || kind === "ended") continue;
-    if (pick.status === "connected") log(`${pick.sendCallTo} took the call of ${who} from ${pick.from}`);
+    if (pick.status === "connected") log(`${pick.sendCallTo} took the call of ${who}${pick.from ? ` from ${pick.from}` : ""}`);
   }
   if (kind === "ended") log(`The call of ${who} has ended`);
 };
