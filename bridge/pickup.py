@@ -386,6 +386,9 @@ class Pickups:
             )
             if pickup.status is PickupStatus.RINGING and not self._pbx.state.up:
                 self._check_up(draining=True)
+        if pickup.status is PickupStatus.CONNECTED:
+            # The answer to what the leg is for may be ahead of the events that tell who is where now.
+            await self._until(lambda: self._is_with_somebody(pickup), BURST)
         if pickup.status is PickupStatus.CONFLICT and pickup.up and pickup.order:
             # It had answered as the caller hung up, whose own Hangup is told last.
             source = pickup.order.source
@@ -423,6 +426,11 @@ class Pickups:
                 raise Conflict("the call went elsewhere before it was picked up")
         joined = self._call_of(pickup) if status is PickupStatus.CONNECTED else None
         return PickupResult(status, joined or self._picture.call(request.call), replayed)
+
+    def _is_with_somebody(self, pickup: Pickup) -> bool:
+        board = self._picture.board
+        channel = board.channels.get(pickup.id)
+        return channel is None or board.talks_with(channel) is not None
 
     def _call_of(self, pickup: Pickup) -> Call | None:
         """The call in which a connected pickup's leg is: another one, where the ring was taken for one of another call.

@@ -299,6 +299,29 @@ async def test_connected() -> None:
     assert bridge.outcomes == [CONNECTED]
 
 
+async def test_connected_by_an_answer_that_is_ahead_of_the_events() -> None:
+    """The leg's own row says already whose call it is in; who waits is told once the events say so of the caller, too."""
+    floor = parked()
+    (bridge,), story = floor.bridges, floor.story
+    waiting = asyncio.ensure_future(bridge.picks_up("00", wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    told_late: list[tuple[Any, float]] = []
+    story.on_event = lambda event, at: told_late.append((event, at))
+    leg = story.takes("0003*024")
+    bridge.pickups.on_event(story.status(leg, "Status/9"), story.now)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for event, at in told_late:
+        bridge.pickups.on_event(event, at)
+    result = await waiting
+    assert result.call
+    assert [(one.number, one.waiting) for one in result.call.legs] == [
+        ("0003*100", False),
+        ("0003*024", False),
+    ]
+
+
 async def test_connected_in_the_call_of_who_was_transferred_to_the_ring() -> None:
     """That one is told, also while the end of the ring is yet to be heard, and with it that of the call it was."""
     floor = talking()
