@@ -259,13 +259,12 @@ class Board:
             if half is None:
                 break
             place = half
-        parker = place.parking.by if place.parking else None
         if place is leg:
             return leg
-        held = [party for other in others if (party := self._held_alone(other)) is not None]
-        if any(party is not leg and (parker is None or party.extension != parker) for party in held):
-            return leg  # a parker may be alone as well, to be told the slot
-        return place
+        parker = place.parking.by if place.parking else None
+        alone = [party for other in others if (party := self._held_alone(other)) and party is not leg]
+        # A parker may be alone as well, to be told the slot.
+        return leg if any(parker is None or party.extension != parker for party in alone) else place
 
     def _held_alone(self, channel: Channel) -> Channel | None:
         """The party that is alone in its conversation, or talks through a Local pair whose far end is."""

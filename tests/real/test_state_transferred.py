@@ -7,6 +7,7 @@ import pytest
 from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewProxy
 from lab.numbers import NOBODY, ONE_AGENT
+from lab.phone import PhoneCall
 from lab.service import JANE
 from lab.sip import Dialog, SipUser
 from real.states import (
@@ -171,13 +172,18 @@ async def test_a_call_is_taken_after_a_transfer_by_the_phone_itself(lab: Lab, br
     await agree(lab, bridge)
 
 
+async def rings_211(lab: Lab, bridge: Bridge, phone: SipUser) -> tuple[Dialog, PhoneCall, Call]:
+    """Let 103 have 211 rung in a second call; 103's end of that, 211's, and the call."""
+    second = await phone.ring("0003*211")
+    at_211 = await rings(lab, "211")
+    return second, at_211, await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
+
+
 async def test_a_ring_is_taken_for_who_was_transferred_to_it(lab: Lab, bridge: Bridge) -> None:
     """REFER with Replaces while 211 rings: it rings for 100 now, and 024 takes that; then both are of 100's call."""
     async with SipUser(lab.asterisk) as phone:
         first, call = await called_by_100(lab, bridge, phone)
-        second = await phone.ring("0003*211")
-        at_211 = await rings(lab, "211")
-        ring = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
+        second, at_211, ring = await rings_211(lab, bridge, phone)
         await phone.refer(first, second)
         await shows(bridge, "0003*211", {"01": "0003*211"}, "3")
 
@@ -195,9 +201,7 @@ async def test_a_ring_that_is_transferred_meanwhile_is_taken(lab: Lab, bridge: B
     """024 rings for 211's ring when that becomes one for 100 (REFER with Replaces): it rings on, and has 100."""
     async with SipUser(lab.asterisk) as phone:
         first, _ = await called_by_100(lab, bridge, phone)
-        second = await phone.ring("0003*211")
-        at_211 = await rings(lab, "211")
-        ring = await shows(bridge, "0003*211", {"00": "0003*103", "01": "0003*211"}, "43")
+        second, at_211, ring = await rings_211(lab, bridge, phone)
         waiting = asyncio.create_task(asks(bridge, "0003*211", ring["id"], "0003*024", view="01", wait=20))
         at_024 = await rings(lab, "024")
         await phone.refer(first, second)

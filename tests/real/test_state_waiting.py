@@ -122,6 +122,20 @@ async def test_who_is_parked_by_the_far_end_of_a_local_pair_is_taken(lab: Lab, b
     await over(lab)
 
 
+async def _taken_as_he_comes_back(lab: Lab, bridge: Bridge, call: Call, *, parked: str, parker: str) -> None:
+    """Park a channel for 210 by its name; 024 rings for 100 when the time is over and 210 is rung, and takes that ring."""
+    await lab.ami.action({"Action": "Park", "Channel": parked, "TimeoutChannel": parker, "Timeout": "6000"})
+    await in_slot(bridge, "0003*210", {"00": "0003*100"})
+    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
+    assert asked.status_code == 202, asked.text
+    at_024 = await rings(lab, "024")
+    at_210 = await rings(lab, "210")
+    await told_whose_ring_to_take(lab, "210")
+    await lab["024"].accept(at_024)
+    await only(lab, {"100", "024"})
+    assert (await lab["210"].wait_closed(at_210)).elsewhere
+
+
 async def test_who_is_parked_so_and_comes_back_meanwhile_is_taken(lab: Lab, bridge: Bridge) -> None:
     """While 024 rings 210 is rung for him: that ring is taken, the pair carries the talk, and nobody hangs it up."""
     await talk(lab, VIA_LOCAL_N)
@@ -129,18 +143,7 @@ async def test_who_is_parked_so_and_comes_back_meanwhile_is_taken(lab: Lab, brid
     rows = await lab.strangers()
     half = next(row.name for row in rows if row.name.endswith(";2"))
     at_210 = next(row.name for row in rows if row.extension == "0003*210")
-    await lab.ami.action({
-        "Action": "Park", "Channel": half, "TimeoutChannel": at_210, "Timeout": "6000"
-    })  # fmt: skip
-    await in_slot(bridge, "0003*210", {"00": "0003*100"})
-    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
-    assert asked.status_code == 202, asked.text
-    at_024 = await rings(lab, "024")
-    ring_of_210 = await rings(lab, "210")
-    await told_whose_ring_to_take(lab, "210")
-    await lab["024"].accept(at_024)
-    await only(lab, {"100", "024"})
-    assert (await lab["210"].wait_closed(ring_of_210)).elsewhere
+    await _taken_as_he_comes_back(lab, bridge, call, parked=half, parker=at_210)
     await lab.wait_sound("100", "024")
     await asyncio.sleep(1.5)  # longer than the bridge looks for whom the connection has left behind
     await only(lab, {"100", "024"})
@@ -173,18 +176,7 @@ async def test_a_parked_caller_who_comes_back_meanwhile_is_taken(lab: Lab, bridg
     await talk(lab)
     call = await shows(bridge, "0003*210", TALK, "55")
     legs = {row.extension: row.name for row in await lab.strangers()}
-    await lab.ami.action({
-        "Action": "Park", "Channel": legs["0003*100"], "TimeoutChannel": legs["0003*210"], "Timeout": "6000"
-    })  # fmt: skip
-    await in_slot(bridge, "0003*210", {"00": "0003*100"})
-    asked = await bridge.pick_up("0003*210", call["id"], "0003*024", view="00")
-    assert asked.status_code == 202, asked.text
-    at_024 = await rings(lab, "024")
-    at_210 = await rings(lab, "210")
-    await told_whose_ring_to_take(lab, "210")
-    await lab["024"].accept(at_024)
-    await only(lab, {"100", "024"})
-    assert (await lab["210"].wait_closed(at_210)).elsewhere
+    await _taken_as_he_comes_back(lab, bridge, call, parked=legs["0003*100"], parker=legs["0003*210"])
 
     async def told() -> bool:
         found = await bridge.call("0003*210")
