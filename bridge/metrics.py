@@ -6,6 +6,7 @@ off, so that they say what a caller of the API would have noticed.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("uapi_bridge", "The bridge.", registry=registry).info({"version": __version__})
-        self._events: dict[str, int] = {}
+        self._events: defaultdict[str, int] = defaultdict(int)
         registry.register(_Events(self._events))
         Gauge(
             "uapi_ami_lag_seconds", "How far the reader of AMI events is behind.", registry=registry
@@ -140,14 +141,10 @@ class Metrics:
 
     def on_event(self, event: Headers) -> None:
         """Count an AMI event."""
-        name = event.get("Event")
-        if not isinstance(name, str):
-            return
-        self._events[name] = self._events.get(name, 0) + 1
-        if name in ("Newchannel", "Newstate") and text(event, "Uniqueid").startswith("uapi-"):
-            id_ = PickupId.maybe(text(event, "Uniqueid"))
-            if id_:
-                self._on_leg(id_, text(event, "ChannelState"))
+        name = text(event, "Event")
+        self._events[name] += 1
+        if name in ("Newchannel", "Newstate") and (id_ := PickupId.maybe(text(event, "Uniqueid"))):
+            self._on_leg(id_, text(event, "ChannelState"))
 
     def on_state(self, state: LinkState) -> None:
         """Note a change of the link."""

@@ -346,7 +346,7 @@ class Connection:
                 return
             name = headers.get("Event")
             # An answer may repeat somebody's text, and that may hold a line that looks like an event's.
-            if next(iter(headers)) == "Response":
+            if "Response" in headers and next(iter(headers)) == "Response":
                 if (question := self._question(headers)) is not None:
                     if question in self._rows:
                         self._rows[question] = self._loop.time()  # the list begins

@@ -5,9 +5,7 @@ nobody here reads is matched like the rest, and then left out: making the dict i
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping
-from sys import intern
 from types import MappingProxyType
 
 Form = Callable[[str], dict[str, str | list[str]] | None]
@@ -41,25 +39,16 @@ READ: Mapping[str, frozenset[str]] = {
 A test finds what is read and not here. Whoever wants events whole, such as a recorder, takes `EVERYTHING`.
 """
 
-_INTERNED_FOR_GOOD = (3, 12) <= sys.version_info < (3, 12, 8)
-"""Whether `sys.intern` never lets go of a text (cpython#113993)."""
-
-_OFTEN = frozenset({"Newchannel", "NewCallerid", "NewConnectedLine", "BridgeEnter", "Status"})
-
-TOLD_AGAIN = frozenset[str]() if _INTERNED_FOR_GOOD else _OFTEN
-"""Events whose values are kept for as long as a call lives, and told of several channels: each text is held once."""
-
 EVERYTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
 """No event of which anything is left out."""
 
 
-def form(names: list[str], read: frozenset[str] | None = None, *, once: bool = False) -> Form | None:
+def form(names: list[str], read: frozenset[str] | None = None) -> Form | None:
     """The form of messages with these headers.
 
     Args:
         names: Of the headers, in order.
         read: Those that are wanted; all where None.
-        once: Whether equal values are to be one text in memory.
 
     Returns:
         The form; None where a header repeats that does not do so by itself, or not in one row.
@@ -81,11 +70,7 @@ def form(names: list[str], read: frozenset[str] | None = None, *, once: bool = F
             found = match(message)
             return dict(zip(kept, found.groups())) if found else None  # noqa: B905 -- see above
 
-        def shared(message: str) -> dict[str, str | list[str]] | None:
-            found = match(message)
-            return dict(zip(kept, map(intern, found.groups()))) if found else None  # noqa: B905 -- see above
-
-        return shared if once else plain
+        return plain
     start = kept.index(REPEATED)
     rows = slice(start, start + many)
 
@@ -94,8 +79,7 @@ def form(names: list[str], read: frozenset[str] | None = None, *, once: bool = F
         if not found:
             return None
         values = found.groups()
-        texts = map(intern, values) if once else values
-        headers: dict[str, str | list[str]] = dict(zip(kept, texts, strict=True))
+        headers: dict[str, str | list[str]] = dict(zip(kept, values, strict=True))
         headers[REPEATED] = list(values[rows])
         return headers
 

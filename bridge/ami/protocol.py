@@ -20,7 +20,7 @@ from panoramisk.ami_protocol import AMIProtocol
 
 from bridge.ami.actions import check_headers
 from bridge.ami.errors import LinkDown
-from bridge.ami.forms import EVERYTHING, REPEATED, TOLD_AGAIN, Form, form
+from bridge.ami.forms import EVERYTHING, REPEATED, Form, form
 from bridge.calls import Headers, whole
 
 LONGEST_MESSAGE = 1 << 20
@@ -150,8 +150,7 @@ class Decoder:
         forms = self._forms.setdefault(first, [])
         if len(forms) >= _FORMS_OF_ONE or any(names == known for _, known in forms):
             return
-        name = first.removeprefix("Event: ")
-        learnt = form(names, self._read.get(name), once=name in TOLD_AGAIN)
+        learnt = form(names, self._read.get(first.removeprefix("Event: ")))
         if learnt and learnt(message):
             self._learnt += 1
             forms.append((learnt, names))

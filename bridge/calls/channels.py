@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from bridge.calls.events import once
 from bridge.calls.model import Mode, Order, PickupStatus
 from bridge.grammar import Extension, PickupId, Uniqueid
 
@@ -48,8 +49,8 @@ class Bridge:
     """A bridge and the channels in it."""
 
     uniqueid: str
-    type: str
-    technology: str
+    type: str = ""
+    technology: str = ""
     members: dict[str, "Channel"] = field(default_factory=dict)
 
     @property
@@ -152,7 +153,8 @@ class Channel:
         bridge = self.bridge
         if bridge is None or not bridge.conversation or len(bridge.members) != 2:
             return None
-        return next(member for member in bridge.members.values() if member is not self)
+        one, other = bridge.members.values()
+        return other if one is self else one
 
     @property
     def replaces(self) -> str:
@@ -200,10 +202,9 @@ class Board:
         """The bridge of this id, made or made more precise as it becomes known."""
         bridge = self.bridges.get(uniqueid)
         if bridge is None:
-            bridge = self.bridges[uniqueid] = Bridge(uniqueid, type_, technology)
-        else:
-            bridge.type = type_ or bridge.type
-            bridge.technology = technology or bridge.technology
+            bridge = self.bridges[uniqueid] = Bridge(uniqueid)
+        bridge.type = once(type_) or bridge.type
+        bridge.technology = once(technology) or bridge.technology
         return bridge
 
     def enter(self, channel: Channel, bridge: Bridge) -> None:

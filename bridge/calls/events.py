@@ -3,7 +3,8 @@
 Headers are those of Asterisk's AMI documentation; versions 16 and 22 name them alike where this project reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from sys import intern, version_info
 
 Headers = Mapping[str, str | list[str]]
 """One event: header to value, or to a list of values where a header repeats; its name under ``Event``."""
@@ -82,6 +83,13 @@ def text(headers: Headers, name: str) -> str:
 def _before(headers: Headers) -> frozenset[str]:
     event = headers.get("Event")
     return _BEFORE_IN_A_ROW.get(event, _BEFORE_THE_NUMBERS) if isinstance(event, str) else _BEFORE_THE_NUMBERS
+
+
+_INTERNED_FOR_GOOD = (3, 12) <= version_info < (3, 12, 8)
+"""Whether `sys.intern` never lets go of a text (cpython#113993)."""
+
+once: Callable[[str], str] = str if _INTERNED_FOR_GOOD else intern
+"""The same text, to be kept: held in memory once, however many events have told it of however many channels."""
 
 
 def repeats(headers: Headers, *names: str) -> bool:

@@ -4,7 +4,7 @@ Each step leaves channels, calls and pickups in step with one another.
 """
 
 from bridge.calls.channels import NOT_LEGS, Board, Bridge, Channel, Entering, Hold, Parking
-from bridge.calls.events import Headers, number, text
+from bridge.calls.events import Headers, number, once, text
 from bridge.calls.gathering import Gathering
 from bridge.calls.model import Numbering
 from bridge.calls.roll import Roll
@@ -74,7 +74,8 @@ class Floor:
             party=not name.startswith(NOT_LEGS),
         )
         self.board.add(channel)
-        self.roll.join(channel, text(event, "Linkedid") or uniqueid)
+        linkedid = text(event, "Linkedid")
+        self.roll.join(channel, uniqueid if linkedid in ("", uniqueid) else linkedid)
         if pickup := PickupId.maybe(uniqueid):
             channel.pickup = self.takeovers.begin(pickup, born)
         if self.gathering is not None:
@@ -99,9 +100,15 @@ class Floor:
     @staticmethod
     def parties(channel: Channel, event: Headers) -> None:
         """Who a channel is, and whom it is connected with."""
-        channel.number, channel.display = text(event, "CallerIDNum"), text(event, "CallerIDName")
-        channel.connected_number = text(event, "ConnectedLineNum")
-        channel.connected_display = text(event, "ConnectedLineName")
+        channel.number = once(text(event, "CallerIDNum"))
+        channel.display = once(text(event, "CallerIDName"))
+        Floor.connected(channel, event)
+
+    @staticmethod
+    def connected(channel: Channel, event: Headers) -> None:
+        """Whom a channel is connected with."""
+        channel.connected_number = once(text(event, "ConnectedLineNum"))
+        channel.connected_display = once(text(event, "ConnectedLineName"))
 
     def recall(self, channel: Channel) -> None:
         """Take up what is already known of a channel's place: told too early, or by a resync under way."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bridge.calls.channels import NOT_LEGS, RING, RINGING, UP, Channel, Entering, Parking
-from bridge.calls.events import RESYNC, Headers, number, repeats, text
+from bridge.calls.events import RESYNC, Headers, number, once, repeats, text
 from bridge.calls.floor import Floor
 
 _NO_ANSWER, _ABSENT = 19, 20
@@ -97,14 +97,14 @@ class Live:
 
     def _newcallerid(self, event: Headers, _: float, channel: Channel | None) -> None:
         if channel is not None:
-            channel.number, channel.display = text(event, "CallerIDNum"), text(event, "CallerIDName")
+            channel.number = once(text(event, "CallerIDNum"))
+            channel.display = once(text(event, "CallerIDName"))
             self._touch(channel)
             self._floor.touch_bridge(channel.bridge)
 
     def _newconnectedline(self, event: Headers, _: float, channel: Channel | None) -> None:
         if channel is not None:
-            channel.connected_number = text(event, "ConnectedLineNum")
-            channel.connected_display = text(event, "ConnectedLineName")
+            self._floor.connected(channel, event)
             self._touch(channel)
 
     def _newstate(self, event: Headers, at: float, channel: Channel | None) -> None:
@@ -139,7 +139,9 @@ class Live:
     def _dialbegin(self, event: Headers, _: float, channel: Channel | None) -> None:
         if channel is None or repeats(event, "Uniqueid", "DestUniqueid"):
             return  # with two channels in one event it cannot be told which lines a caller has added
-        channel.dialler = text(event, "Uniqueid")
+        dialler = text(event, "Uniqueid")
+        caller = self._board.channels.get(dialler)
+        channel.dialler = caller.uniqueid if caller else dialler
         self._touch(channel)
 
     # --- bridges
@@ -333,4 +335,4 @@ def _dialled(channel: Channel, event: Headers) -> None:
     """What a caller has dialled: chan_pjsip's channel is born calling, chan_sip's begins to an instant later."""
     if channel.state == RING and not channel.dialled:
         dialled = text(event, "Exten")
-        channel.dialled = "" if dialled == "s" else dialled
+        channel.dialled = "" if dialled == "s" else once(dialled)

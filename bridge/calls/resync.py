@@ -8,7 +8,7 @@ a ringing phone in whatever place.
 from collections.abc import Callable, Mapping
 
 from bridge.calls.channels import UP, Channel
-from bridge.calls.events import RESYNC, Headers, number, repeats, text, variables
+from bridge.calls.events import RESYNC, Headers, number, once, repeats, text, variables
 from bridge.calls.floor import Floor
 from bridge.calls.gathering import Gathering
 from bridge.calls.orders import answer_time
@@ -106,7 +106,7 @@ class Resync:
         channel.state = number(event, "ChannelState")
         floor.parties(channel, event)
         if not repeats(event, "DNID"):
-            channel.dialled = text(event, "DNID") or channel.dialled
+            channel.dialled = once(text(event, "DNID")) or channel.dialled
         if not repeats(event, "Linkedid"):
             self._joins(channel, text(event, "Linkedid"))
         if channel.state == UP:

@@ -128,11 +128,11 @@ class Roll:
         """Make a channel one of the call that has this Linkedid."""
         if channel.linkedid in self.records:
             self.leave(channel)
-        channel.linkedid = linkedid
         record = self.records.get(linkedid)
         if record is None:
-            record = self.records[linkedid] = Record(linkedid)
-            self.by_id[record.id] = record
+            record = Record(linkedid)
+            self.records[record.linkedid] = self.by_id[record.id] = record
+        channel.linkedid = record.linkedid
         record.channels[channel.uniqueid] = channel
         self.dirty[record] = None
 
@@ -172,6 +172,8 @@ class Roll:
         else:
             self._forget(record)
         record.built = after
+        if before is None and after is None:
+            return
         self._index(record, before, after)
         if self.track_changes and after != before:
             self._changes.append(_change(before, after))

@@ -93,18 +93,6 @@ def test_a_row_of_variables_is_a_list() -> None:
         assert made(text) == expected
 
 
-def test_texts_that_are_kept_are_held_once() -> None:
-    """The id of a call's first channel is told with each of its events: it is one text in memory."""
-    decode = Decoder(READ)
-    _, events = read(PLAIN)
-    told = [message(*((name, str(value)) for name, value in event.items())) for _, event in events]
-    born = [one for one in told if one.startswith("Event: Newchannel\r\n")]
-    heard = [decode(one) for one in born * 2][len(born) :]
-    linkedids = [headers["Linkedid"] for headers in heard]
-    assert len(heard) == len(set(map(id, heard))) == 2
-    assert linkedids[0] is linkedids[1] is heard[0]["Uniqueid"]
-
-
 @pytest.mark.parametrize("names", [["A", "B", "A"], [REPEATED, "A", REPEATED], ["A", "A"]])
 def test_no_form_where_a_header_repeats_otherwise(names: list[str]) -> None:
     """What a caller may have added is read line by line, where the true one is told from the false."""

@@ -388,7 +388,7 @@ class Story(Pbx):
 
     def queues(self, phone: str, queue: str, *agents: str, dialled: str = "", answered: bool = True) -> Chan:
         """A caller joins a queue; the agents ring."""
-        chan = self.comes_in(phone, dialled or QUEUES.get(queue, "0003*905"))
+        chan = self.comes_in(phone, dialled or str(QUEUES.get(queue, "0003*905")))
         if answered:
             self.state(chan, UP)
         self.join(chan, queue)

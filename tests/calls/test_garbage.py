@@ -1,5 +1,6 @@
 """Whatever a stream holds: no exception, no memory without bound, and no harm to the calls that come after."""
 
+import json
 import random
 from collections.abc import Mapping
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.calls import LIVE, RESYNC, WANTED, Headers, PickupNote, PickupStatus, Picture, text
-from bridge.calls.events import number, variables
+from bridge.calls.events import number, once, variables
 from bridge.grammar import Extension
 from calls.checks import check, drawn, nothing_left, shown
 from calls.pbx import Told
@@ -48,6 +49,17 @@ _EVENTS = st.builds(
 
 def applied(one: Picture, event: Mapping[str, object]) -> None:
     list(one.apply(event, 1795465922.0))  # type: ignore[arg-type]  # garbage
+
+
+def test_texts_that_are_kept_are_held_once() -> None:
+    """What is told of both channels of a call is one text in memory, though each event brings it anew."""
+    story = Story()
+    story.on_event = lambda event, _: applied(story.live, json.loads(json.dumps(event)))
+    story.dials("0003*100", "0003*210")
+    caller, called = story.live.board.channels.values()
+    assert caller.uniqueid is caller.linkedid is called.linkedid is called.dialler
+    assert called.connected_number == "0003*100"
+    assert called.connected_number is caller.number or once is str
 
 
 @given(st.lists(_EVENTS, max_size=12))
