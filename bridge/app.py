@@ -108,7 +108,7 @@ def create_app(
     pickups.on_outcome = metrics.on_outcome
     draining = Draining()
     feed = Feed(picture, directory)
-    draining.at_beginning.append(feed.close)
+    draining.at_end.append(feed.close)
     devices = picture.devices
 
     def is_phone(extension: Extension) -> bool:

@@ -210,6 +210,10 @@ class Api:
     def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         try:
             return self._http.request(method, path, **options)
+        except httpx2.UnsupportedProtocol:
+            raise ClientError(
+                Exit.USAGE, f"{self._http.base_url}: must begin with http:// or https://"
+            ) from None
         except httpx2.HTTPError as error:
             raise ClientError(Exit.UNREACHABLE, f"{self._http.base_url}: {error}") from error
         except UnicodeError:  # of the name's look-up

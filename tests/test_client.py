@@ -351,6 +351,17 @@ def test_a_bridge_that_is_not_there_is_told(
     assert "a-secret-token" not in err
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://127.0.0.1"])
+def test_an_address_of_another_kind_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    """No script is to try that again: exit status 2, and what would be right."""
+    monkeypatch.setenv("BRIDGE_TOKEN", "a-token")
+    monkeypatch.setenv("BRIDGE_URL", address)
+    assert run_pickup(options(add_pickup_arguments, "0003*210", "--to", "0003*024")) == Exit.USAGE
+    assert "must begin with http:// or https://" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("0003*210", "--wait", "56"), ("0003*210", "--wait", "long"), ("desk-7",)])
 def test_wrong_words_are_refused_before_anything_is_asked(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -83,7 +83,9 @@ def _public_url(text: str) -> str:
 def _origin(text: str) -> str:
     if text != "*" and not _is_url(text, with_path=False):
         raise ValueError("must be an origin such as https://app.example.org (no path), or *")
-    return text
+    # As browsers write it (RFC 6454, 6.2).
+    origin = text.lower()
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 def _network(text: str) -> str:
@@ -129,7 +131,9 @@ class Section(BaseModel):
 class HttpSettings(Section):
     """Where the API is served, and who may stand before it."""
 
-    host: Host = _field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of IPv4, :: for all.")
+    host: Host = _field(
+        "127.0.0.1", description="Address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6."
+    )
     port: int = _field(8080, ge=0, le=65535, description="Port to listen on; 0 lets the system choose one.")
     public_url: Annotated[str, AfterValidator(_public_url)] = _field(
         "",
@@ -221,7 +225,7 @@ class Limits(Section):
         20,
         ge=1,
         le=100_000,
-        description="Wrong tokens or secrets a minute from one address before it has to wait.",
+        description="Wrong tokens, or secrets of an App, a minute from one address before it has to wait.",
     )
     waits_per_app: int = _field(
         100,

@@ -45,7 +45,8 @@ class Paths:
 def canonical(raw: bytes) -> str:
     """The path of a request as the routes know it.
 
-    A slash that came as %2F stays what it is, a character within its part.
+    A slash that came as %2F stays what it is, a character within its part; so does a line feed, which a pattern's end
+    would pass over.
     """
     parts = [_decoded(part) for part in raw.decode("latin-1").split("/") if part]
     if parts:
@@ -56,7 +57,7 @@ def canonical(raw: bytes) -> str:
 
 
 def _decoded(part: str) -> str:
-    return unquote(part).replace("/", "%2F") if "%" in part else part
+    return unquote(part).replace("/", "%2F").replace("\n", "%0A") if "%" in part else part
 
 
 class Requests:

@@ -41,19 +41,22 @@ def base(request: Request, settings: HttpSettings) -> str:
         return settings.public_url
     host = every(request.scope["headers"], b"host")  # of several (RFC 9112, 3.2) none counts
     match = _HOST.fullmatch(host)
-    if not match:
-        if host:
-            raise ApiError("request_invalid", "The Host header is not a host.")
-        server = request.scope.get("server") or ("localhost", None)
-        name = f"[{server[0]}]" if ":" in server[0] else server[0]
-        return f"{_scheme(request)}://{name}" + (f":{server[1]}" if server[1] else "")
+    if host and not match:
+        raise ApiError("request_invalid", "The Host header is not a host.")
+    name = match[1].lower() if match else ""
     if (
         settings.trusted_hosts
         and not is_loopback(settings.host)
-        and not any(_covers(one.lower(), match[1].lower()) for one in settings.trusted_hosts)
+        and not any(_covers(one.lower(), name) for one in settings.trusted_hosts)
     ):
         raise ApiError("request_invalid", "The host that is asked for is not served here.")
-    return f"{_scheme(request)}://{host}"
+    return f"{_scheme(request)}://{host or _listened_on(request)}"
+
+
+def _listened_on(request: Request) -> str:
+    """Where a request has come to that does not say whom it asks."""
+    name, port = request.scope.get("server") or ("localhost", None)
+    return (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
 
 
 def _scheme(request: Request) -> str:

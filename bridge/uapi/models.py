@@ -187,7 +187,7 @@ class ErrorBody(Model):
 # --- requests
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """A number as the text it stands for."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**32:
         return str(value)
@@ -224,7 +224,7 @@ class PhoneCallAction(Model):
     )
     send_call_to: Annotated[
         str,
-        BeforeValidator(_as_text),
+        BeforeValidator(as_text),
         _schema({"type": ["string", "integer"], "pattern": r"^[0-9*]{1,32}$", "minimum": 0}),
     ] = Field(
         description="The extension whose phone shall take the call: a phone terminal, in its long or short form.",
@@ -288,4 +288,5 @@ __all__ = [
     "PickUp",
     "SelfLink",
     "SinglePhoneCall",
+    "as_text",
 ]

@@ -6,6 +6,7 @@ passed over: they mean nothing here, and no two clients agree on them.
 
 import base64
 import binascii
+import codecs
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import parse_qsl, unquote_plus
@@ -18,11 +19,14 @@ from starlette.responses import Response
 from bridge.uapi.auth import client_of
 from bridge.uapi.bodies import read_bytes
 from bridge.uapi.errors import ApiError
-from bridge.uapi.models import Model
+from bridge.uapi.models import Model, as_text
 from bridge.uapi.resources import Operation, Reply, Resource
 from bridge.uapi.service import Service
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="uapi"'}
+"""What every 401 has (RFC 9110, 15.5.2)."""
 
 _ERRORS = {
     "request_invalid": "invalid_request",
@@ -111,7 +115,9 @@ class OAuth:
                             200: Reply("A token.", Token),
                             400: Reply("The request is not one for a token.", OAuthErrorBody),
                             401: Reply("The App is unknown, or its secret wrong.", OAuthErrorBody),
+                            408: Reply("The request did not come to its end.", OAuthErrorBody),
                             413: Reply("The body is too large.", OAuthErrorBody),
+                            415: Reply("The body is neither a form nor JSON.", OAuthErrorBody),
                             429: Reply("There were too many wrong secrets.", OAuthErrorBody),
                         },
                         public=True,
@@ -135,17 +141,18 @@ class OAuth:
             raise OAuthError("invalid_request", "grant_type is missing")
         if grant != "client_credentials":
             raise OAuthError("unsupported_grant_type", "grant_type must be client_credentials")
-        client_id, secret, by_header = _credentials(request, fields)
-        challenge = {"WWW-Authenticate": 'Basic realm="uapi"'} if by_header else {}
+        client_id, secret = _credentials(request, fields)
         if not client_id or not secret:
-            raise OAuthError("invalid_client", "client_id or client_secret is missing", 401, challenge)
-        # By app and address: secrets may be worse than random, and one client's mistakes are not another's.
-        key = f"{client_of(request)} {client_id[:128]}"
+            raise OAuthError("invalid_client", "client_id or client_secret is missing", 401, _CHALLENGE)
+        # By App and address: secrets may be worse than random, and one client's mistakes are not another's. Ids that
+        # are no App's count together: whoever makes them up must not get a bucket for each.
+        known = client_id if client_id in self._service.directory.apps else ""
+        key = f"{client_of(request)} {known}"
         self._service.limiter.before_login(key)
         app = self._service.tokens.check_secret(client_id, secret)
         if app is None:
             self._service.limiter.failed_login(key)
-            raise OAuthError("invalid_client", "client_id or client_secret is wrong", 401, challenge)
+            raise OAuthError("invalid_client", "client_id or client_secret is wrong", 401, _CHALLENGE)
         issued = self._service.tokens.issue(app)
         token = Token(access_token=issued.token, expires_in=issued.expires_in)
         return Response(token.to_json(), headers=_NO_STORE, media_type="application/json")
@@ -155,7 +162,7 @@ async def _fields(request: Request, limit: int) -> dict[str, str]:
     """The fields of the body: a form, or JSON as net2phone's client sends it."""
     if request.headers.get("content-type", "").strip().lower().startswith("multipart/"):
         raise ApiError("media_type_unsupported", "The body must be a form or JSON, not multipart.")
-    body = (await read_bytes(request, limit)).strip()
+    body = (await read_bytes(request, limit)).removeprefix(codecs.BOM_UTF8).strip()
     if not body.startswith(b"{"):
         # The Python and Perl examples begin with &, which leaves an empty pair that is passed over.
         return dict(parse_qsl(body.decode("utf-8", "replace")))
@@ -163,17 +170,18 @@ async def _fields(request: Request, limit: int) -> dict[str, str]:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
         raise OAuthError("invalid_request", "the body is not JSON") from None
-    return {name: value for name, value in data.items() if isinstance(value, str)}
+    texts = {name: as_text(value) for name, value in data.items()}
+    return {name: value for name, value in texts.items() if isinstance(value, str)}
 
 
-def _credentials(request: Request, fields: Mapping[str, str]) -> tuple[str, str, bool]:
-    """The client's id and secret, and whether they came by HTTP Basic (RFC 6749, 2.3.1)."""
+def _credentials(request: Request, fields: Mapping[str, str]) -> tuple[str, str]:
+    """The client's id and secret, which may come by HTTP Basic (RFC 6749, 2.3.1)."""
     word, _, rest = request.headers.get("authorization", "").strip().partition(" ")
     if word.lower() != "basic":
-        return fields.get("client_id", ""), fields.get("client_secret", ""), False
+        return fields.get("client_id", ""), fields.get("client_secret", "")
     try:
         pair = base64.b64decode(rest.strip(), validate=True).decode()
     except (binascii.Error, ValueError):
-        return "", "", True
+        return "", ""
     client_id, _, secret = pair.partition(":")
-    return unquote_plus(client_id), unquote_plus(secret), True
+    return unquote_plus(client_id), unquote_plus(secret)

@@ -439,11 +439,12 @@ class Server(uvicorn.Server):
         self._end = asyncio.ensure_future(self._answer_waiting())
 
     async def _answer_waiting(self) -> None:
-        self._draining.begin()
         self._on_drain(DRAIN_SECONDS)
         try:
             await asyncio.wait_for(self._draining.idle(), DRAIN_SECONDS + 0.5)
         except TimeoutError:
             pass
         finally:
+            # Not before: an EventSource comes back for what a server no longer answers, but never after its 503.
+            self._draining.end()
             self.should_exit = True

@@ -46,11 +46,11 @@ class Draining:
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.at_beginning: list[Callable[[], None]] = []
+        self.at_end: list[Callable[[], None]] = []
 
-    def begin(self) -> None:
-        """Tell those who have to know, on the event loop."""
-        for told in self.at_beginning:
+    def end(self) -> None:
+        """Tell those who go on until nobody waits any more, on the event loop."""
+        for told in self.at_end:
             told()
 
     @contextmanager

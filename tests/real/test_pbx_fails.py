@@ -216,10 +216,17 @@ async def doomed(new_lab: NewLab) -> Lab:
 
 
 async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: NewBridge) -> None:
-    """`core stop now`, kill -9, SIGSTOP and `core restart now`, each while a call is up: no ghost survives."""
+    """`core stop now`, kill -9, SIGSTOP and `core restart now`, each while a call is being picked up: whoever waits is told.
+
+    No ghost survives, and nothing rings by itself.
+    """
     bridge = await new_bridge(doomed.asterisk.ami)
     for fault in ("core stop now", "kill", "freeze", "core restart now"):
-        await ringing(doomed, bridge)
+        scene = await ringing(doomed, bridge)
+        waiting = asyncio.ensure_future(
+            bridge.pick_up(scene.uri, scene.call, "0003*024", view=scene.view, wait=60)
+        )
+        await doomed["024"].wait_for_ring()
         match fault:
             case "core stop now":
                 await doomed.asterisk.stop()
@@ -238,9 +245,12 @@ async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: New
                     await doomed.asterisk.cli("core restart now")
                 await _unavailable(bridge, within=1)
                 await until(_booted(doomed), "Asterisk is up again", timeout=60)
+        told = await waiting
+        assert (told.status_code, told.json()["error"]["code"]) == (503, "pbx_unavailable")
         up = time.monotonic()
         await (doomed.reset() if fault == "freeze" else doomed.revive())
         await _well_again(doomed, bridge, since=up)
+        assert len(doomed["024"].rings) == 1
         await doomed.reset()
 
 

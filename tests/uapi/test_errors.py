@@ -55,6 +55,8 @@ def _object(reply: Any) -> tuple[int, str]:
         "/uapi/phoneCalls/@me",
         f"{path('a')}/b",
         "/x%2F/../y",
+        "/metrics%0A/",
+        "/healthz%0A",
         "/cdr/3",
     ],
 )

@@ -29,6 +29,7 @@ def _self(world: World, headers: dict[str, str], **options: Any) -> tuple[int, s
         ({"host": "0.0.0.0", "trusted_hosts": ["*.example.org"]}, "example.org", (400, "request_invalid")),
         ({"host": "0.0.0.0", "trusted_hosts": ["*"]}, "anything", (200, "https://anything")),
         ({"host": "0.0.0.0", "trusted_hosts": ["a", "b"]}, "b", (200, "https://b")),
+        ({"host": "0.0.0.0", "trusted_hosts": ["a.example.org"]}, "", (400, "request_invalid")),
         ({"host": "127.0.0.1", "trusted_hosts": ["a.example.org"]}, "b", (200, "https://b")),
     ],
 )  # fmt: skip
@@ -114,6 +115,21 @@ def test_a_configured_page_may() -> None:
         401,
         "https://app.example.org",
     )
+
+
+@pytest.mark.parametrize(
+    ("configured", "origin"),
+    [
+        ("https://App.Example.org", "https://app.example.org"),
+        ("https://app.example.org:443", "https://app.example.org"),
+        ("http://app.example.org:80", "http://app.example.org"),
+        ("http://app.example.org:443", "http://app.example.org:443"),
+    ],
+)
+def test_an_origin_is_read_as_browsers_write_it(configured: str, origin: str) -> None:
+    """In lower case, without the port that goes without saying (RFC 6454, 6.2)."""
+    allowed = _preflight(World({"http": {"cors_origins": [configured]}}), origin)
+    assert allowed["access-control-allow-origin"] == origin
 
 
 def test_any_page_may_where_the_star_says_so() -> None:

@@ -136,6 +136,16 @@ def test_a_refusal_has_the_form_of_its_rfc(
             ["error", "error_description"],
         )
         assert reply.headers["cache-control"] == "no-store"
+        assert ("www-authenticate" in reply.headers) == (status == 401)
+
+
+def test_json_may_have_numbers_and_begin_with_a_mark() -> None:
+    """An id and a secret of digits, and the byte order mark that some editors write."""
+    app = {"id": "4711", "user": "12", "secret_sha256": sha256_hex("12345")}
+    with World({"apps": [app]}).client(None) as http:
+        body = b'\xef\xbb\xbf{"grant_type": "client_credentials", "client_id": 4711, "client_secret": 12345}'
+        reply = http.post("/oauth/token.php", content=body)
+    assert reply.status_code == 200, reply.text
 
 
 def test_other_layers_speak_the_same_language(world: World) -> None:
@@ -171,6 +181,20 @@ def test_guessing_a_secret_is_slowed() -> None:
     assert (right.status_code, right.headers["retry-after"]) == (429, "20")
     assert right.json()["error"] == "temporarily_unavailable"
     assert second.status_code == 200
+
+
+def test_ids_that_are_no_apps_count_together() -> None:
+    """Whoever makes them up is slowed as well, and gets no fresh start for an App's."""
+    world = World({"apps": APPS, "limits": {"failed_logins": 3}})
+    with world.client(None) as http:
+
+        def statuses(*ids: str) -> list[int]:
+            wrong = {**GOOD, "client_secret": "x"}
+            return [http.post("/oauth/token.php", data=wrong | {"client_id": id_}).status_code for id_ in ids]
+
+        assert statuses(*[ID] * 4) == [401, 401, 401, 429]
+        assert statuses(*(f"nobody{n}" for n in range(4))) == [401, 401, 401, 429]
+        assert statuses(ID) == [429]
 
 
 def test_tokens_are_given_while_the_pbx_is_away(world: World) -> None:

@@ -8,7 +8,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,6 +85,12 @@ def _put(prefer: str = "") -> bytes:
         f"PUT {path(CALL)} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {TOKENS['john']}\r\n{prefer}"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
+
+
+def _listen(address: str) -> urllib.request.Request:
+    return urllib.request.Request(
+        f"{address}{path()}/events", headers={"Authorization": f"Bearer {TOKENS['john']}"}
+    )
 
 
 def test_header_names_are_written_as_usual() -> None:
@@ -414,8 +422,15 @@ def test_sigterm_ends_an_idle_service_at_once() -> None:
 
 
 def test_sigterm_refuses_the_new_and_answers_the_waiting() -> None:
-    """503 for a new PUT; 202 for one whose phone still rings at the deadline; status 0 within 10 s."""
-    with served() as service, _connect(service.address) as waiting:
+    """503 for a new PUT; 202 for one whose phone still rings at the deadline; status 0 within 10 s.
+
+    Until then whoever listens goes on hearing: he would come back at once, to a 503.
+    """
+    with (
+        served() as service,
+        _connect(service.address) as waiting,
+        urllib.request.urlopen(_listen(service.address), timeout=20) as stream,
+    ):
         waiting.sendall(_put("Prefer: wait=50\r\n"))
         service.wait_for("pickup rings")
         with _connect(service.address) as other:
@@ -430,9 +445,15 @@ def test_sigterm_refuses_the_new_and_answers_the_waiting() -> None:
             assert any(line.startswith("Retry-After: ") for line in refused)
         fresh, _ = _ask(service.address, _put())
         assert fresh[0].startswith("HTTP/1.1 503")
+        heard = threading.Thread(target=stream.read)
+        heard.start()
+        heard.join(0.3)
+        assert heard.is_alive()
         lines, _ = _reply(waiting)
         assert lines[0].startswith("HTTP/1.1 202")
         assert "Preference-Applied: wait=50" in lines
+        heard.join(10)
+        assert not heard.is_alive()
         assert service.end() == (0, "logged off: True\n")
     assert time.monotonic() - started < 10
 

@@ -27,18 +27,25 @@ const address = (path, fields) => {
   return query.size ? `${path}?${query}` : path;
 };
 
-const send = async (method, path, fields, body, kind) => {
+// Tells what has come of the reply so far; a stream of events ends when the signal says so.
+const send = async (method, path, fields, body, kind, signal, tell) => {
   const headers = {};
   const token = document.getElementById("token").value.trim();
   if (token) headers.Authorization = `Bearer ${token}`;
   for (const [parameter, input] of fields) if (parameter.in === "header" && input.value) headers[parameter.name] = input.value;
   if (body !== undefined) headers["Content-Type"] = kind;
-  const reply = await fetch(address(path, fields), { method, headers, body, redirect: "manual" });
+  const reply = await fetch(address(path, fields), { method, headers, body, redirect: "manual", signal });
   const lines = [...reply.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
-  const text = await reply.text();
-  let shown = text;
-  try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it came */ }
-  return `${reply.status} ${reply.statusText}\n${lines}\n\n${shown}`;
+  const head = `${reply.status} ${reply.statusText}\n${lines}\n\n`;
+  let text = "";
+  for await (const part of parts(reply)) tell(head + (text += part));
+  try { text = JSON.stringify(JSON.parse(text), null, 2); } catch { /* shown as it came */ }
+  tell(head + text);
+};
+
+const parts = async function* (reply) {
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader();
+  for (let part; reader && !(part = await reader.read()).done;) yield part.value;
 };
 
 const bodyOf = (api, operation) => {
@@ -63,25 +70,32 @@ const operationOf = (api, path, method, operation, shared) => {
     form.append(make("table", {}, ...parts), body.input);
   }
   form.append(make("button", {}, "Send"), result);
+  let sending = new AbortController();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    sending.abort();
+    sending = new AbortController();
+    const { signal } = sending;
+    const tell = (text) => { if (!signal.aborted) result.textContent = text; };
     result.hidden = false;
-    result.textContent = "…";
+    tell("…");
     try {
-      result.textContent = await send(method.toUpperCase(), path, fields, body?.input.value, body?.kind);
+      await send(method.toUpperCase(), path, fields, body?.input.value, body?.kind, signal, tell);
     } catch (error) {
-      result.textContent = String(error);
+      tell(String(error));
     }
   });
   const replies = Object.entries(operation.responses).map(([status, reply]) =>
     make("tr", {}, make("th", { scope: "row" }, status), make("td", { className: "words" }, reply.description)));
-  return make("details", {},
+  const element = make("details", {},
     make("summary", {},
       make("span", { className: "method" }, method.toUpperCase()), make("code", {}, path), operation.summary ?? ""),
     make("p", { className: "words" }, operation.description ?? ""),
     form,
     make("h2", {}, "Replies"),
     make("table", {}, ...replies));
+  element.addEventListener("toggle", () => { if (!element.open) sending.abort(); });
+  return element;
 };
 
 const show = async () => {
