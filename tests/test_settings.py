@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.settings import Problem, Settings, SettingsError, described, is_loopback, load, sample, warnings
 
+_TABLES = "must be a list: [[{}]] before each of its tables (in the environment: JSON)"
 _ROOT = Path(__file__).parent.parent
 _HASH = "ab" * 32
 _SECRET = "S3cr3t-nobody-may-read"
@@ -225,7 +226,7 @@ def test_a_problem_says_which_variable_or_file_it_came_from(write: Callable[[str
         Problem("http.port", "must be at most 65535", str(path)),
         Problem("ami.port", "must be a whole number", "BRIDGE_AMI__PORT"),
         Problem("ami.prot", "is not known; did you mean port?", str(path)),
-        Problem("users", "must be a list (in the environment: JSON)", "BRIDGE_USERS"),
+        Problem("users", _TABLES.format("users"), "BRIDGE_USERS"),
         Problem("aim", "is not known; did you mean ami?", "BRIDGE_AIM__HOST"),
     }
     assert f"{path}: http.port: must be at most 65535" in str(caught.value).splitlines()
@@ -342,7 +343,8 @@ _WRONG_VALUES = [
     ("[htpp]\nport = 1", "htpp", "is not known; did you mean http?"),
     ("http = 1", "http", "must be a table (in the environment: JSON)"),
     ("[[http]]\nport = 1", "http", "must be a table (in the environment: JSON)"),
-    ('organizations = "3"', "organizations", "must be a list (in the environment: JSON)"),
+    ('organizations = "3"', "organizations", _TABLES.format("organizations")),
+    ('[apps]\nid = "1"', "apps", _TABLES.format("apps")),
     (
         'organizations = [{name = "A"}]',
         "organizations[0].id",

@@ -132,6 +132,8 @@ def _sentence(detail: ErrorDetails, where: _Loc) -> str:
         return "is not known" + (
             f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
         )
+    if kind == "tuple_type" and where[-1] in Settings.model_fields:
+        return f"must be a list: [[{where[-1]}]] before each of its tables (in the environment: JSON)"
     if kind in _SENTENCES:
         limits = detail.get("ctx", {})
         return _SENTENCES[kind].format_map({name: _short(value) for name, value in limits.items()})

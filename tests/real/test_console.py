@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Bridge, Lab
+from lab import Bridge, Lab, until
 from lab.fixtures import NewBridge, NewLab
 from lab.numbers import PARKING
 from lab.programs import need
@@ -146,3 +146,27 @@ async def test_a_name_is_only_ever_text(people: Lab, page: tuple[Browser, Bridge
     await browser.press("\ue007")
     await browser.shows("Answer 0003*100 to take the call.", "#calls")
     await lab["100"].wait_for_ring()
+
+
+async def test_the_api_page_shows_a_stream_as_it_comes(people: Lab, page: tuple[Browser, Bridge]) -> None:
+    """`/docs` sends what is filled in; a stream of events is shown part by part, and ends when its operation is closed."""
+    lab, (browser, bridge) = people, page
+    await browser.open(f"{bridge.url}/docs")
+    await browser.shows("Listen to phone calls", "#operations")
+    await browser.type("#token", JOHN)
+    await browser.run(
+        "const one = [...document.querySelectorAll('details')].find((one) => one.innerText.includes('/events'));"
+        "one.id = 'listen'; one.open = true;"
+        "one.querySelector('[name=user]').value = '@me'; one.querySelector('[name=extension]').value = '0003*210';"
+    )
+    await browser.click("#listen button")
+    await browser.shows("event: snapshot", "#listen pre")
+    await lab["100"].dial("0003*210")
+    await browser.shows("event: added", "#listen pre")
+
+    await browser.run("document.getElementById('listen').open = false")
+
+    async def nobody_listens() -> bool:
+        return "uapi_event_listeners 0.0" in (await bridge.http.get("/metrics")).text
+
+    await until(nobody_listens, "the stream has ended")
