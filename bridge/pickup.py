@@ -8,6 +8,7 @@ caller only later is taken with him.
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
@@ -50,11 +51,14 @@ ways, and a phone that declines at once was heard of so on a busy 22.10."""
 BURST = 0.06
 """Seconds in which the events of one hang-up follow each other; who left is told only by the last of them."""
 
+SERVED = 5.0
+"""Seconds in which nobody takes the place of a party who waited until then: whoever asks for his view has seen him wait."""
+
 ALONE = 3.0
 """Seconds in which the dialplan itself ends a leg that has answered after the caller had gone. It did not where
 PickupChan() met the end of a Dial on a 22.10 that had no time."""
 
-ORDER_AFTER = (0.002, 0.003, 0.01, 0.03, 0.06)
+ORDER_AFTER = (0.002, 0.003, 0.01, 0.03, 0.06, 0.2, 0.6, 1.5, 2.5)
 """Seconds until a pickup leg is asked what it is for, and then asked again: its phone's ring goes first, on which Asterisk
 works just then; and it tells of a channel a moment before it gives it the variables of its Originate (22.10)."""
 
@@ -194,13 +198,22 @@ class Pickups:
         pbx: Asterisk.
         endpoints: How an extension's phone is called.
         context: The dialplan context from ``asterisk-conf/``.
+        clock: Seconds since 1970, as events are dated.
     """
 
-    def __init__(self, picture: Picture, pbx: Pbx, endpoints: Endpoints, context: str) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        pbx: Pbx,
+        endpoints: Endpoints,
+        context: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._picture = picture
         self._pbx = pbx
         self._endpoints = endpoints
         self._context = context
+        self._clock = clock
         self._attempts: dict[CallId, _Attempt] = {}
         self._by_action: dict[str, _Attempt] = {}
         self._waiters: set[asyncio.Event] = set()
@@ -295,11 +308,14 @@ class Pickups:
 
     async def _ask_order(self, pickup: Pickup) -> None:
         """Ask what a new pickup leg is for, once; again only where its channel did not know it yet."""
-        for pause in ORDER_AFTER:
-            await asyncio.sleep(pause)
-            if self._known(pickup) or not self._pbx.state.up:
-                return
-            await self._quietly(self._pbx.status(pickup.id))
+        try:
+            for pause in ORDER_AFTER:
+                await asyncio.sleep(pause)
+                if self._known(pickup) or not self._pbx.state.up:
+                    return
+                await self._quietly(self._pbx.status(pickup.id))
+        finally:
+            pickup.asked = pickup.order is not None
 
     async def _name_ring(self, pickup: Pickup, ring: Uniqueid) -> None:
         """Tell a pickup's dialplan which ring to take; where that fails, once more when there is cause to."""
@@ -533,11 +549,27 @@ class Pickups:
             planned = plan(self._picture, call, leg, request.send_call_to)
         except NotPickable as error:
             raise Conflict(str(error)) from error
+        self._check_free(planned)
         attempt = _Attempt(request, planned, secrets.token_hex(6))
         attempt.task = asyncio.ensure_future(self._ask(attempt))
         self._attempts[request.call] = attempt
         attempt.task.add_done_callback(lambda task: self._finished(attempt, task))
         return attempt
+
+    def _check_free(self, planned: Plan) -> None:
+        """Whether nobody else has, or shall have, the party that the new phone would hear.
+
+        Raises:
+            Conflict: somebody has.
+        """
+        target = self._picture.board.channels[planned.target]
+        if planned.mode is Mode.TALKING and self._clock() - target.waited < SERVED:
+            raise Conflict("who waited here has just been served")
+        if any(
+            other.status is PickupStatus.RINGING for other in self._picture.pickups_of_source(planned.source)
+        ):
+            # Of another call: who was put into somebody's place by a transfer hears what rings in the call of that one.
+            raise Conflict("another pickup of whoever is heard here is under way")
 
     def _finished(self, attempt: _Attempt, task: "asyncio.Task[PickupId]") -> None:
         self._attempts.pop(attempt.request.call, None)
@@ -645,11 +677,18 @@ class Pickups:
             await self._check_exists(request.send_call_to, endpoint)
             guarded = planned.target if planned.mode is Mode.WAITING else planned.source
             peer = "" if planned.unbridged else await self._pbx.getvar("BRIDGEPEER", guarded)
+            place = self._picture.board.channels.get(guarded)
+            if peer and place is not None and place.parking:
+                raise Conflict(
+                    "who was parked here has just been fetched"
+                )  # a parking lot leaves nobody a peer
             caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
         except Refused as error:
             raise Conflict("the call is just ending") from error
         except AmiError as error:
             raise PbxUnavailable(str(error)) from error
+        if not self._picture.board.stands(planned):
+            raise Conflict("the call has just gone elsewhere")
         leg, call = planned.leg, planned.call
         answered = leg.answered if planned.mode is Mode.TALKING else call.answered
         source = next((each for each in call.legs if each.uniqueid == planned.source), None)

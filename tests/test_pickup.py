@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from bridge import pickup
-from bridge.ami import LinkDown, NoAnswer, Refused
+from bridge.ami import LinkDown, NoAnswer, Originate, Refused
 from bridge.calls import Call, Leg, PickupStatus
 from bridge.endpoints import Endpoints
 from bridge.grammar import CallerId, CallId, Extension, Number, PickupId
@@ -500,6 +500,122 @@ async def test_a_ring_that_is_transferred_meanwhile() -> None:
     story.takes("0003*024")
     result = await waiting
     assert (told(result), result.call and result.call.id) == ("connected", FIRST)
+
+
+async def test_a_transferred_ring_that_is_answered_first() -> None:
+    """Who made it is gone, but whom he has put in his place has not: he talks with the one who answered, and that is a conflict."""
+    floor = talking()
+    (bridge,), story = floor.bridges, floor.story
+    first, second = story.chan("0003*210"), story.dials("0003*210", "0003*211")
+    waiting = asyncio.ensure_future(bridge.picks_up(call=CallId.of(second.uniqueid), wait=1))
+    await until(lambda: floor.rung)
+    await floor.settles()
+    story.transfers_early(first, second)
+    await floor.settles()
+    story.answers("0003*211")
+    with pytest.raises(Conflict):
+        await waiting
+    assert bridge.did("hangup") == [("hangup", floor.rung[0].name, 26)]
+
+
+@pytest.mark.parametrize(("leaves", "found"), [(True, "cancelled again"), (False, "Conflict")])
+async def test_a_target_that_is_told_that_somebody_else_has_answered(leaves: bool, found: str) -> None:  # noqa: FBT001
+    """So Dial says with its option c when the caller leaves, too: only what comes next tells the two apart."""
+    floor = ringing()
+    bridge, story = await rung(floor), floor.story
+    waiting = asyncio.ensure_future(bridge.picks_up(wait=1))
+    await asyncio.sleep(0)
+    story.hang_up(story.chan("0003*210"), 26)
+    if leaves:
+        story.hang_up(story.chan("0003*100"), 16)
+    assert await all_of(waiting) == [found]
+    assert bridge.did("hangup") == [("hangup", floor.rung[0].name, 16 if leaves else 26)]
+
+
+async def test_who_waited_is_not_thrown_out_by_somebody_who_saw_him_wait() -> None:
+    """Two send for the same view of one who waits, a second apart: the second does not take it for the caller's own end."""
+    floor = parked()
+    (bridge,), story = floor.bridges, floor.story
+    await bridge.picks_up("00")
+    await floor.settles()
+    story.takes("0003*024")
+    await floor.settles()
+    story.passes(60)
+    with pytest.raises(Conflict, match="has been picked up"):
+        await bridge.picks_up("00", "0003*025")
+
+
+@pytest.mark.parametrize("place", ["parked", "queued"])
+async def test_who_was_just_served_is_not_thrown_out(place: str) -> None:
+    """A moment after he was fetched, or an agent answered; later on either end of a talk may be taken over."""
+    floor = parked() if place == "parked" else Floor()
+    (bridge,), story = floor.bridges, floor.story
+    if place == "parked":
+        story.fetches("0003*101")
+    else:
+        story.queues("0003*100", "support", "0003*210")
+        story.answers("0003*210")
+    story.passes(1)
+    with pytest.raises(Conflict, match="just been served"):
+        await bridge.picks_up("00")
+    assert bridge.did("originate") == []
+    story.passes(pickup.SERVED)
+    assert told(await bridge.picks_up("00")) == "ringing"
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
+async def test_who_was_parked_is_fetched_while_asterisk_is_asked(heard: bool) -> None:  # noqa: FBT001
+    """Nothing rings for one who is with somebody by then, whether that is heard of before the answer or told by it."""
+    floor = parked()
+    (bridge,), story = floor.bridges, floor.story
+    bridge.slow["getvar"] = asyncio.Event()
+    asking = asyncio.ensure_future(bridge.picks_up("00"))
+    await asyncio.sleep(0.01)
+    if heard:
+        story.fetches("0003*101")
+        await floor.settles()
+    else:
+        bridge.variables["BRIDGEPEER"] = "PJSIP/0003*101-00000002"
+    bridge.slow["getvar"].set()
+    with pytest.raises(Conflict):
+        await asking
+    assert bridge.did("originate") == []
+
+
+async def test_one_phone_at_a_time_rings_for_one_who_waits() -> None:
+    """Put into a queue's place by a transfer he is heard by what rings in another call: that is picked up, or he is."""
+    floor = talking()
+    (bridge,), story = floor.bridges, floor.story
+    first, second = story.chan("0003*210"), story.queues("0003*210", "support", "0003*211")
+    story.transfers_early(first, second, app="Queue")
+    await bridge.picks_up("00", call=FIRST)
+    await floor.settles()
+    other = CallId.of(second.uniqueid)
+    call = bridge.picture.call(other)
+    assert call
+    with pytest.raises(Conflict, match="another pickup"):
+        await bridge.picks_up(call.legs[0].view, "0003*025", call=other)
+    assert len(bridge.did("originate")) == 1
+
+
+async def test_a_leg_that_learns_late_what_it_is_for() -> None:
+    """A busy Asterisk announces a channel long before it sets its variables: it is asked until then."""
+    floor = ringing()
+    (bridge,) = floor.bridges
+    rings = floor.rings
+
+    def late(order: Originate) -> None:
+        rings(order)
+        leg = floor.rung[-1]
+        leg.known = False
+
+        def set_at_last() -> None:
+            leg.known = True
+
+        asyncio.get_running_loop().call_later(0.2, set_at_last)
+
+    floor.rings = late  # type: ignore[method-assign]
+    assert told(await bridge.picks_up()) == "ringing"
 
 
 async def test_an_agent_who_has_answered() -> None:

@@ -1,10 +1,11 @@
 """Channels and bridges as the events draw them, and who is with whom; everything else is derived from these."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.calls.events import once
-from bridge.calls.model import Mode, Order, PickupStatus
+from bridge.calls.model import Mode, Order, PickupStatus, Plan
 from bridge.grammar import Extension, PickupId, Uniqueid
 
 NOT_LEGS = (
@@ -68,6 +69,7 @@ class Entering:
     type: str
     technology: str
     linkedid: str
+    at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -126,6 +128,8 @@ class Channel:
     put_on_hold: bool = False
     parking: Parking | None = None
     queue: str = ""
+    waited: float = -math.inf
+    """Until when it waited, or was waited for it at the far end of Local pairs."""
     taken_by: "Channel | None" = None
     """The pickup leg that has picked this ring up."""
     former: tuple[str, ...] = ()
@@ -146,6 +150,12 @@ class Channel:
     def waiting(self) -> bool:
         """Whether it waits: parked, or in a queue."""
         return self.parking is not None or bool(self.queue)
+
+    @property
+    def among_many(self) -> bool:
+        """Whether it is in a conference, or another bridge of many; who waits in a holding bridge is by himself."""
+        bridge = self.bridge
+        return bridge is not None and not bridge.conversation and bridge.technology != "holding_bridge"
 
     @property
     def partner(self) -> "Channel | None":
@@ -277,17 +287,21 @@ class Board:
         half = self.other_half(channel) if channel.local else None
         return self.talks_with(half) if half else None
 
-    def stands(self, order: Order) -> bool:
+    def stands(self, order: Order | Plan) -> bool:
         """Whether source and target still are with whom they were when a pickup was asked for."""
         source, target = self.channels.get(order.source), self.channels.get(order.target)
         if source is None:
             return False
         talker = self.talks_with(source)
         if order.mode is Mode.WAITING:
-            return talker is None and target is not None
+            return talker is None and target is not None and not source.among_many
         if target is None:
             return order.queue and bool(source.queue) and talker is None
-        if order.mode is Mode.RINGING and target.partner is None:
+        if (
+            order.mode is Mode.RINGING
+            and target.partner is None
+            and (target.state != UP or not target.bridge)
+        ):
             return True
         return talker is target
 

@@ -47,9 +47,12 @@ class Floor:
     def touch_waiting(self, channel: Channel) -> None:
         """Mark a channel, and who waits by it at the other end of Local pairs, perhaps in another call."""
         self.touch(channel)
-        half = self.board.other_half(channel) if channel.local else None
-        if half is not None and (party := self.board.talks_with(half)):
+        if party := self._waits_by(channel):
             self.touch(party)
+
+    def _waits_by(self, channel: Channel) -> Channel | None:
+        half = self.board.other_half(channel) if channel.local else None
+        return self.board.talks_with(half) if half else None
 
     def touch_with_partner(self, channel: Channel) -> None:
         """Mark a channel and whom it talks with."""
@@ -122,6 +125,13 @@ class Floor:
         if queue := gathering.queued.get(channel.uniqueid):
             channel.queue = queue
 
+    def served(self, channel: Channel, at: float) -> None:
+        """Who waited by a channel waits no more: he was taken, or has given up."""
+        channel.queue, channel.parking, channel.waited = "", None, at
+        if party := self._waits_by(channel):
+            party.waited = at
+        self.touch_waiting(channel)
+
     # --- conversations
 
     def enters(self, channel: Channel, into: Entering) -> None:
@@ -131,7 +141,8 @@ class Floor:
         bridge = self.board.bridge(into.bridge, into.type, into.technology)
         self.board.enter(channel, bridge)
         if bridge.conversation:
-            channel.queue, channel.parking = "", None
+            if channel.waiting:
+                self.served(channel, into.at)
             self.join_all(bridge, into.linkedid)
             self._come_on_hold(bridge)
         self.settle(bridge)

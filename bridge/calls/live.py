@@ -146,7 +146,7 @@ class Live:
 
     # --- bridges
 
-    def _bridgeenter(self, event: Headers, _: float, channel: Channel | None) -> None:
+    def _bridgeenter(self, event: Headers, at: float, channel: Channel | None) -> None:
         floor = self._floor
         into = Entering(
             name=text(event, "Channel"),
@@ -154,6 +154,7 @@ class Live:
             type=text(event, "BridgeType"),
             technology=text(event, "BridgeTechnology"),
             linkedid=text(event, "Linkedid"),
+            at=at,
         )
         if not into.bridge:
             return
@@ -289,14 +290,13 @@ class Live:
         channel.parking = parking
         self._floor.touch_waiting(channel)
 
-    def _unparked(self, event: Headers, _: float, channel: Channel | None) -> None:
+    def _unparked(self, event: Headers, at: float, channel: Channel | None) -> None:
         uniqueid = text(event, "ParkeeUniqueid")
         self._floor.early.pop(uniqueid, None)
         if self._floor.gathering is not None:
             self._floor.gathering.parked.pop(uniqueid, None)
-        if channel is not None:
-            channel.parking = None
-            self._floor.touch_waiting(channel)
+        if channel is not None and channel.parking:
+            self._floor.served(channel, at)
 
     def _queuejoin(self, event: Headers, _: float, channel: Channel | None) -> None:
         if self._floor.gathering is not None:
@@ -305,12 +305,11 @@ class Live:
             channel.queue = text(event, "Queue")
             self._floor.touch_waiting(channel)
 
-    def _queueleave(self, event: Headers, _: float, channel: Channel | None) -> None:
+    def _queueleave(self, event: Headers, at: float, channel: Channel | None) -> None:
         if self._floor.gathering is not None:
             self._floor.gathering.queued.pop(text(event, "Uniqueid"), None)
-        if channel is not None:
-            channel.queue = ""
-            self._floor.touch_waiting(channel)
+        if channel is not None and channel.queue:
+            self._floor.served(channel, at)
 
     def _devicestate(self, event: Headers, at: float, channel: Channel | None) -> None:  # noqa: ARG002 -- as all
         floor, device, state = self._floor, text(event, "Device"), text(event, "State")

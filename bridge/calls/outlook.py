@@ -23,7 +23,7 @@ class Outlook(Enum):
     RING = "tell its dialplan which ring to take: another phone rings for the source by now"
     RELEASE = "tell the old leg where to go, before the new phone is bridged in its place"
     DROP = "hang up, a little later, whoever the new phone's connection has left behind"
-    ANSWERED = "stop the ringing, unless its phone has answered in the same moment: an agent of the queue has"
+    ANSWERED = "stop the ringing, unless the next events tell otherwise: somebody else has answered, and is to have the call"
     TAKEN = "stop the ringing: somebody else has the call"
     LEFT = "stop the ringing: the caller is gone"
     ALONE = "hang up, unless its own dialplan does: it has answered, and the caller is gone"
@@ -43,21 +43,27 @@ def outlook(picture: Picture, pickup: Pickup) -> Outlook:
     source, target = channels.get(order.source), channels.get(order.target)
     if pickup.status is PickupStatus.CONNECTED:
         return Outlook.WATCH if pickup.dropped else Outlook.DROP
-    if source is None and order.mode is Mode.RINGING and target is not None and target.state != UP:
-        if picture.board.called_by(target) is not None:
-            return Outlook.WATCH  # who has called has put whom he talks with in his own place
-        if not pickup.up:
-            return Outlook.MOVED  # that may be told of after his end
-    if pickup.up and source is None:
-        return Outlook.ALONE
+    if source is None:
+        return _without_source(picture, pickup, order, target)
     if pickup.up:
-        together = source is not None and target is not None and picture.board.talks_with(source) is target
+        together = target is not None and picture.board.talks_with(source) is target
         if together and not pickup.released:
             return Outlook.RELEASE
         return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
-    if source is None:
-        return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT
     return _while_ringing(picture, pickup, order, source, target)
+
+
+def _without_source(picture: Picture, pickup: Pickup, order: Order, target: Channel | None) -> Outlook:
+    """Whoever called may have put another in his place, who has what rang for him, or hears whom that one reached."""
+    if order.mode is Mode.RINGING and target is not None:
+        if target.state != UP:
+            if picture.board.called_by(target) is not None:
+                return Outlook.WATCH
+            if not pickup.up:
+                return Outlook.MOVED  # that may be told of after his end
+        elif not pickup.up:
+            return Outlook.MOVED if picture.board.talks_with(target) is None else Outlook.TAKEN
+    return Outlook.ALONE if pickup.up else Outlook.LEFT
 
 
 def another_ring(picture: Picture, pickup: Pickup, order: Order) -> Uniqueid | None:
@@ -116,8 +122,6 @@ def _while_ringing(
     picture: Picture, pickup: Pickup, order: Order, source: Channel, target: Channel | None
 ) -> Outlook:
     stands = picture.board.stands(order)
-    if target is None and pickup.cause == ANSWERED_ELSEWHERE and not (order.queue and stands):
-        return Outlook.TAKEN  # but a queue may say so of each round that is over (its option C)
     if pickup.taken:
         return Outlook.TAKEN
     by_target = order.mode is Mode.RINGING and target is not None and target.state == UP
@@ -125,4 +129,7 @@ def _while_ringing(
         return Outlook.ANSWERED
     if stands:
         return Outlook.RING if another_ring(picture, pickup, order) else Outlook.WATCH
-    return Outlook.TAKEN if picture.board.talks_with(source) is not None else Outlook.MOVED
+    if picture.board.talks_with(source) is not None:
+        return Outlook.TAKEN
+    # Whoever has the call is bridged in a moment; or the caller goes, whose Dial has the option c.
+    return Outlook.ANSWERED if target is None and pickup.cause == ANSWERED_ELSEWHERE else Outlook.MOVED

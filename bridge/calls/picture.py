@@ -125,6 +125,10 @@ class Picture:
         """The live pickup legs made for a call, and those not yet forgotten, oldest first."""
         return self._takeovers.of_call(call)
 
+    def pickups_of_source(self, uniqueid: str) -> list[Pickup]:
+        """The pickups, of whatever calls, whose leg lives and hears this party, or shall."""
+        return self._takeovers.of_source(uniqueid)
+
     def passing(self, call: CallId, view: str) -> Order | None:
         """What a pickup that is under way does with a view.
 

@@ -72,6 +72,12 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
         raise NotPickable("this leg neither rings, nor talks, nor waits")
     if target.bridge is not None and not target.bridge.conversation:
         raise NotPickable("this leg is in a conference or another bridge of many")
+    return _other_party(picture, channels, target), Mode.TALKING
+
+
+def _other_party(picture: Picture, channels: list[Channel], target: Channel) -> Channel:
+    """Whom a leg talks with that may be taken over."""
+    board = picture.board
     partner = board.talks_with(target)
     if partner is None:
         raise NotPickable(
@@ -79,9 +85,14 @@ def _source(picture: Picture, call: Call, target: Channel) -> tuple[Channel, Mod
         )
     if not partner.leg:
         raise NotPickable("the call is just being picked up")
+    if any(
+        taken.order and taken.order.mode is Mode.WAITING
+        for taken in picture.pickups_of_source(target.uniqueid)
+    ):
+        raise NotPickable("who waited here has been picked up, and talks")
     if board.consults(target, channels):
         raise NotPickable("an attended transfer is under way in this call")
-    return partner, Mode.TALKING
+    return partner
 
 
 def _caller(board: Board, channels: list[Channel], target: Channel) -> Channel:

@@ -74,6 +74,11 @@ class Takeovers:
             return []
         return [pickup for pickup in known.values() if pickup.id in self._board.channels]
 
+    def of_source(self, uniqueid: str) -> list[Pickup]:
+        """Those whose leg lives and hears this party, or shall."""
+        known = (self.pickups[id_] for id_ in self.watched.get(uniqueid, ()) if id_ in self._board.channels)
+        return [pickup for pickup in known if pickup.order and pickup.order.source == uniqueid]
+
     def _watch(self, uniqueid: str, pickup: PickupId) -> None:
         self.watched.setdefault(uniqueid, set()).add(pickup)
         self.stirred.add(pickup)

@@ -97,7 +97,9 @@ class Bridge:
         self.variables: dict[str, str] = {}
         self.outcomes: list[PickupStatus] = []
         self.picture = picture()
-        self.pickups = Pickups(self.picture, self, Endpoints.default(), "uapi-pickup")
+        self.pickups = Pickups(
+            self.picture, self, Endpoints.default(), "uapi-pickup", clock=lambda: floor.story.now
+        )
         self.pickups.on_outcome = self._outcome
         self._inbox: deque[tuple[Headers, float]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -95,6 +95,20 @@ def target_transferred(story: Story) -> None:
     story.transfers("0003*100", "0003*211")
 
 
+def answered_then_parked(story: Story) -> None:
+    """The target's phone stays, to be told the slot."""
+    story.answers("0003*210")
+    story.parks("0003*210")
+
+
+def confers(story: Story) -> None:
+    """Who waited was put into a conference, in which somebody is."""
+    caller = story.chan("0003*100")
+    story.unpark(story.slots["701"], "ParkedCallGiveUp")
+    story.leave(caller)
+    story.enter(caller, story.confers("0003*101"))
+
+
 @pytest.mark.parametrize(
     ("begins", "happens", "found"),
     [
@@ -103,7 +117,8 @@ def target_transferred(story: Story) -> None:
         (parked, nothing, "WATCH"),
         (queued, nothing, "WATCH"),
         (ringing, lambda story: story.answers("0003*210"), "WATCH"),
-        (ringing, target_gone(26), "TAKEN"),
+        (ringing, target_gone(26), "ANSWERED"),
+        (ringing, answered_then_parked, "MOVED"),
         (ringing, target_gone(17), "MOVED"),
         (ringing, target_gone(127), "MOVED"),
         (ringing, caller_leaves, "LEFT"),
@@ -115,6 +130,7 @@ def target_transferred(story: Story) -> None:
         (talking, lambda story: story.consults("0003*210", "0003*211"), "MOVED"),
         (parked, caller_leaves, "LEFT"),
         (parked, fetched, "TAKEN"),
+        (parked, confers, "MOVED"),
         (parked_by_another, lambda story: story.comes_back(), "RING"),
         (queued, agent_answers, "TAKEN"),
         (queued, lambda story: story.stops_ringing("0003*211"), "WATCH"),
