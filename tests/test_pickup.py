@@ -378,6 +378,17 @@ async def test_it_fails(cause: int, error: type[PickupError], sentence: str, at_
     assert bridge.outcomes == [call.legs[1].pickup.status]
 
 
+@pytest.mark.parametrize("cause", [0, 19], ids=["302", "480"])
+async def test_a_phone_that_says_no_without_a_ring(cause: int) -> None:
+    """It is not there for anybody: neither has it rung in vain, nor is the call elsewhere."""
+    floor = ringing()
+    (bridge,), story = floor.bridges, floor.story
+    story.state = lambda *_: None  # type: ignore[method-assign]
+    floor.when_rung["0003*024"] = lambda chan: story.hang_up(chan, cause)
+    with pytest.raises(SendCallToUnavailable, match="could not be reached"):
+        await bridge.picks_up(wait=1)
+
+
 async def test_nobody_answers() -> None:
     """There is no phone call to return, and the call is as it was."""
     floor = ringing()

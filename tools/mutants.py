@@ -66,7 +66,7 @@ MUTANTS = (
     Mutant(
         "cancel-when-the-caller-is-gone",
         "bridge/calls/outlook.py",
-        "return Outlook.TAKEN if pickup.cause == ANSWERED_ELSEWHERE else Outlook.LEFT",
+        "return Outlook.ALONE if pickup.up else Outlook.LEFT",
         "return Outlook.WATCH",
         ("tests/real/test_guards.py::test_a_ring_ends_with_the_call_it_is_for",),
     ),

@@ -1,6 +1,5 @@
 """Channels and bridges as the events draw them, and who is with whom; everything else is derived from these."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -128,8 +127,8 @@ class Channel:
     put_on_hold: bool = False
     parking: Parking | None = None
     queue: str = ""
-    waited: float = -math.inf
-    """Until when it waited, or was waited for it at the far end of Local pairs."""
+    waited: float = 0.0
+    """Until when it waited, itself or by the far end of Local pairs; 0 where it never did."""
     taken_by: "Channel | None" = None
     """The pickup leg that has picked this ring up."""
     former: tuple[str, ...] = ()

@@ -13,8 +13,11 @@ from bridge.calls.channels import NOT_LEGS, RING, RINGING, UP, Channel, Entering
 from bridge.calls.events import RESYNC, Headers, number, once, repeats, text
 from bridge.calls.floor import Floor
 
-_NO_ANSWER, _ABSENT = 19, 20
-"""Hangup causes (Q.850)."""
+_ABSENT = 20
+"""A Hangup's cause (Q.850)."""
+
+_REFUSED = (0, 19)
+"""Those of a phone that says no at once, without a ring: 480, as one does that is not to be disturbed, and at times 302."""
 
 _EARLY = 64
 """Of how many channels it may be heard where they are parked, or talk, before they are known."""
@@ -129,8 +132,8 @@ class Live:
     def _hangup(self, event: Headers, at: float, channel: Channel | None) -> None:
         cause = number(event, "Cause")
         if channel is not None:
-            if cause == _NO_ANSWER and channel.pickup and channel.state != RINGING and at < channel.born + 1:
-                cause = _ABSENT  # it said 480 without a ring, as one does that is not to be disturbed
+            if cause in _REFUSED and channel.pickup and channel.state != RINGING and at < channel.born + 1:
+                cause = _ABSENT
             self._floor.gone(channel, cause)
         else:
             self._floor.entering.pop(text(event, "Uniqueid"), None)

@@ -20,8 +20,10 @@ from lab.numbers import (
     ROUNDS,
     ROUNDS_ELSEWHERE,
     SUPPORT,
+    VIA_ANSWERED_LOCAL,
     VIA_LOCAL,
     VIA_LOCAL_N,
+    VIA_TWO_LOCALS,
 )
 from real.states import (
     RING,
@@ -212,6 +214,23 @@ async def test_the_agent_whose_ring_is_taken_answers_first(lab: Lab, bridge: Bri
     assert at_024.state == "ringing"
     await lab["024"].accept(at_024)
     assert (await waiting).status_code == 200
+    await only(lab, {"100", "024"})
+
+
+@pytest.mark.parametrize("number", ["0003*210", VIA_LOCAL_N, VIA_TWO_LOCALS, VIA_ANSWERED_LOCAL])
+async def test_the_phone_whose_ring_is_taken_answers_first(lab: Lab, bridge: Bridge, number: str) -> None:
+    """However many Local channels lie between, and whoever has answered for it before: 024 takes the talk over from 210."""
+    at_210 = await ring(lab, number)
+    call = await bridge.seen("0003*210")
+    target = view_of(call, "0003*210")["id"]
+    waiting = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", view=target, wait=20))
+    at_024 = await rings(lab, "024")
+    await lab["210"].accept(at_210)
+    await only(lab, {"100", "210"})
+    assert at_024.state == "ringing"
+    await lab["024"].accept(at_024)
+    answer = await waiting
+    assert answer.status_code == 200, answer.text
     await only(lab, {"100", "024"})
 
 
