@@ -119,6 +119,20 @@ async def test_merged_calls(lab: Lab, bridge: Bridge) -> None:
     await agree(lab, bridge)
 
 
+async def test_an_id_that_others_begin_with(lab: Lab, bridge: Bridge) -> None:
+    """Asterisk's Bridge() takes the first channel whose id begins so: 024 has whom it was sent for all the same."""
+    callers = {"100": "click-7", "101": "click-70", "102": "click-71", "211": "click-72"}
+    for phone, channel_id in callers.items():
+        lab[phone].on_ring("accept")
+        originate = {"Action": "Originate", "Channel": f"PJSIP/0003*{phone}", "ChannelId": channel_id}
+        parks = {"Async": "true", "Context": "internal", "Exten": PARK_ME, "Priority": "1"}
+        await lab.ami.action({**originate, **parks})
+        await lab.wait_waiting(phone, "Park")
+    call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+    await take(lab, bridge, "0003*100", call["id"], view="00")
+    await only(lab, {"100", "024"}, {"101", "102", "211"})
+
+
 async def test_a_leg_that_was_picked_up_joins_another_call(lab: Lab, bridge: Bridge) -> None:
     """024 has taken a call and is sent to the slot where 100 is parked: there its ChannelId names another call."""
     await lab["100"].dial(PARK_ME)
