@@ -52,7 +52,8 @@ BURST = 0.06
 """Seconds in which the events of one hang-up follow each other; who left is told only by the last of them."""
 
 SERVED = 5.0
-"""Seconds in which nobody takes the place of a party who waited until then: whoever asks for his view has seen him wait."""
+"""Seconds in which nobody takes the place of a party who waited until then: whoever asks for his view has seen him wait.
+That is as good as Asterisk's clock, where it dates its events."""
 
 ALONE = 3.0
 """Seconds in which the dialplan itself ends a leg that has answered after the caller had gone. It did not where
@@ -563,7 +564,7 @@ class Pickups:
             Conflict: somebody has.
         """
         target = self._picture.board.channels[planned.target]
-        if planned.mode is Mode.TALKING and self._clock() - target.waited < SERVED:
+        if planned.mode is Mode.TALKING and abs(self._clock() - target.waited) < SERVED:
             raise Conflict("who waited here has just been served")
         if any(
             other.status is PickupStatus.RINGING for other in self._picture.pickups_of_source(planned.source)

@@ -296,13 +296,19 @@ class Board:
             return talker is None and target is not None and not source.among_many
         if target is None:
             return order.queue and bool(source.queue) and talker is None
-        if (
-            order.mode is Mode.RINGING
-            and target.partner is None
-            and (target.state != UP or not target.bridge)
-        ):
+        if order.mode is Mode.RINGING and talker is None and not self._answered_away(source, target):
             return True
         return talker is target
+
+    def _answered_away(self, source: Channel, target: Channel) -> bool:
+        """Whether a target that rang for a source, who talks with nobody, has answered and is not about to have him.
+
+        He is bridged last; through Local pairs first with the nearest, and with that he may have been all along.
+        """
+        if target.state != UP or target.bridge is None or source.bridge is None:
+            return False
+        partner, alone = target.partner, len(source.bridge.members) == 1
+        return alone or partner is None or not partner.local or self.talks_with(target) is not None
 
     @staticmethod
     def held_by(channel: Channel | None) -> Hold | None:

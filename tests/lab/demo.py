@@ -29,7 +29,8 @@ from lab.ports import is_free
 from lab.service import JOHN, Bridge
 
 CALLER, CALLED, TAKER, SPARE = "0003*100", "0003*210", "0003*024", "0003*101"
-CALLER_ID = "John Doe <42420042>"
+SHOWN = ("John Doe", "42420042")
+CALLER_ID = "{} <{}>".format(*SHOWN)
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -109,7 +110,7 @@ async def _tell(lab: Lab, bridge: Bridge) -> None:
     _phone(CALLER, "hears it ringing")
 
     _step(f"An app asks which calls there are at {CALLED}.")
-    call = await bridge.call(CALLED)
+    call = await bridge.seen(CALLED)
     address = f"/uapi/phoneCalls/@me/{CALLED}"
     _exchange("GET", bridge, address, None, await bridge.get("@me", CALLED))
 
@@ -128,11 +129,10 @@ async def _tell(lab: Lab, bridge: Bridge) -> None:
     await taker.accept(picked)
     answered = time.monotonic()
     await lab.wait_together(CALLER, TAKER)
+    took = max(1, (time.monotonic() - answered) * 1000)
+    await caller.wait_shown(outgoing, *SHOWN)
     _phone(TAKER, "answers")
-    _phone(
-        CALLER,
-        f"talks to {TAKER} within {max(1, (time.monotonic() - answered) * 1000):.0f} ms, and is shown {_display(*caller.shown(outgoing))}",
-    )
+    _phone(CALLER, f"talks to {TAKER} within {took:.0f} ms, and is shown {_display(*SHOWN)}")
     stopped = await called.wait_closed(ring)
     told = (
         "answered elsewhere: no missed call"

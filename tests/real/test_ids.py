@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 
 import pytest
 
@@ -222,7 +223,8 @@ async def test_a_pbx_with_a_system_name(new_lab: NewLab, new_bridge: NewBridge) 
     assert re.fullmatch(r"pbx-1-\d+\.\d+", linkedid)
     call = await shows(bridge, "0003*210", RING, "43")
     assert call["id"] == hashlib.sha256(linkedid.encode()).hexdigest()[:20]
-    assert call["published"] == view_of(call, "0003*210")["ringing"]
+    made = int(linkedid.rpartition("-")[2].partition(".")[0])
+    assert datetime.fromisoformat(call["published"]).timestamp() == made
     await agree(lab, bridge)
     await take(lab, bridge, "0003*210", call["id"])
     picked_up = await take(lab, bridge, "0003*210", call["id"], to="025", token=OWNER)

@@ -337,7 +337,7 @@ async def test_the_same_again_is_the_same_pickup(lab: Lab, bridge: Bridge) -> No
 
 
 async def test_the_same_again_of_a_waiting_caller(lab: Lab, bridge: Bridge) -> None:
-    """His view is still there after he was taken: the same request is told so, another is a new pickup of a talk."""
+    """His view is still there after he was taken: the same request is told so, and another does not throw him out."""
     await lab["100"].dial(PARK_ME)
     await lab.wait_waiting("100", "Park")
     call = await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
@@ -346,8 +346,9 @@ async def test_the_same_again_of_a_waiting_caller(lab: Lab, bridge: Bridge) -> N
     assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
     assert len(lab["024"].rings) == 1
     await only(lab, {"100", "024"})
-    await take(lab, bridge, "0003*100", call["id"], view="00", to="211")
-    await only(lab, {"024", "211"})
+    refused(await bridge.pick_up("0003*100", call["id"], "0003*211", view="00"))
+    await only(lab, {"100", "024"})
+    assert lab["211"].rings == []
 
 
 # ------------------------------------------------------------------ what the view tells later

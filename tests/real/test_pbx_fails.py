@@ -246,7 +246,9 @@ async def test_asterisk_stops_is_killed_and_freezes(doomed: Lab, new_bridge: New
                 await _unavailable(bridge, within=1)
                 await until(_booted(doomed), "Asterisk is up again", timeout=60)
         told = await waiting
-        assert (told.status_code, told.json()["error"]["code"]) == (503, "pbx_unavailable")
+        # A PBX that is told to stop hangs everybody up a second before it is gone: the call may be over first.
+        over_first = fault.startswith("core") and told.status_code in (204, 409)
+        assert over_first or (told.status_code, told.json()["error"]["code"]) == (503, "pbx_unavailable")
         up = time.monotonic()
         await (doomed.reset() if fault == "freeze" else doomed.revive())
         await _well_again(doomed, bridge, since=up)

@@ -247,7 +247,7 @@ async def test_the_ring_of_a_queue_is_taken_with_who_was_transferred_into_it(
         at_210 = await rings(lab, "210")
         await bridge.seen("0003*210")
         await phone.refer(first, second)
-        await shows(bridge, "0003*100", {"00": "0003*100"}, "5")
+        await shows(bridge, ONE_AGENT, {"00": "0003*100"}, "5")
     await take(lab, bridge, ONE_AGENT, call["id"], view="00")
     assert (await lab["210"].wait_closed(at_210)).elsewhere
     await only(lab, {"100", "024"})

@@ -93,7 +93,7 @@ async def test_a_call_parked_by_transfer_stays_where_it_is_found(
     assert parked["id"] == call["id"]
     assert slot(parked) == (702, "0003*210")
     assert "parked" in view(parked, "00")
-    assert parked["answered"] == call["answered"]
+    assert parked["answered"] == view(call, "00")["answered"]
     await agree(lab, bridge)
     picked_up = await take(lab, bridge, "0003*210", call["id"], view="00", action=action)
     assert "parked" not in view(picked_up, "00")
@@ -257,7 +257,11 @@ async def test_a_caller_in_a_queue_without_agents_is_taken(lab: Lab, bridge: Bri
     assert new["pickUp"] == view(picked_up, "00")["pickUp"] == picked_up_from("0003*100", "0003*024")
     await only(lab, {"100", "024"})
     await names_are_right(lab)
-    assert "No Callers" in await lab.asterisk.cli("queue show nobody")
+
+    async def nobody_waits() -> bool:
+        return "No Callers" in await lab.asterisk.cli("queue show nobody")
+
+    await until(nobody_waits, "the queue has let go of him")
     await agree(lab, bridge)
     await lab["024"].hangup()
     await over(lab)
