@@ -556,13 +556,13 @@ async def test_who_waited_is_not_thrown_out_by_somebody_who_saw_him_wait() -> No
         await bridge.picks_up("00", "0003*025")
 
 
-@pytest.mark.parametrize("place", ["parked", "queued"])
+@pytest.mark.parametrize("place", ["parked", "parked, told late", "queued"])
 async def test_who_was_just_served_is_not_thrown_out(place: str) -> None:
     """A moment after he was fetched, or an agent answered; later on either end of a talk may be taken over."""
-    floor = parked() if place == "parked" else Floor()
+    floor = Floor() if place == "queued" else parked()
     (bridge,), story = floor.bridges, floor.story
-    if place == "parked":
-        story.fetches("0003*101")
+    if place != "queued":
+        story.fetches("0003*101", leaves_first=place == "parked, told late")
     else:
         story.queues("0003*100", "support", "0003*210")
         story.answers("0003*210")

@@ -298,8 +298,8 @@ class Live:
         self._floor.early.pop(uniqueid, None)
         if self._floor.gathering is not None:
             self._floor.gathering.parked.pop(uniqueid, None)
-        if channel is not None and channel.parking:
-            self._floor.served(channel, at)
+        if channel is not None:
+            self._floor.served(channel, at)  # that he has left the lot may have been told before
 
     def _queuejoin(self, event: Headers, _: float, channel: Channel | None) -> None:
         if self._floor.gathering is not None:

@@ -365,13 +365,16 @@ class Story(Pbx):
         self.enter(parkee, self.lot())
         return parkee
 
-    def fetches(self, phone: str, space: str = "701") -> Chan:
-        """A phone dials a slot."""
+    def fetches(self, phone: str, space: str = "701", *, leaves_first: bool = False) -> Chan:
+        """A phone dials a slot. AMI may tell first that the lot's bridge was left (seen on 22.10)."""
         chan = self.comes_in(phone, space)
         self.state(chan, UP)
         slot = self.slots[space]
+        if leaves_first:
+            self.leave(slot.parkee)
         self.unpark(slot, "UnParkedCall", chan)
-        self.leave(slot.parkee)
+        if not leaves_first:
+            self.leave(slot.parkee)
         room = self.room()
         self.enter(slot.parkee, room)
         self.enter(chan, room)
