@@ -108,7 +108,7 @@ class Browser:
         """What can be read in an element."""
         return str(await self.run("return document.querySelector(arguments[0])?.innerText ?? ''", css))
 
-    async def shows(self, text: str, css: str = "body", *, within: float = 8) -> None:
+    async def shows(self, text: str, css: str = "body", *, within: float = 20) -> None:
         """Wait until an element shows a text."""
 
         async def seen() -> bool:

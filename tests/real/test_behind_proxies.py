@@ -90,11 +90,14 @@ class Site:
         return found
 
     async def view(self, scene: Scene) -> dict[str, Any]:
-        """The view that is taken over, as whichever bridge tells it that is asked."""
+        """The view that is taken over, as whichever bridge tells it that is asked.
+
+        Empty between the old leg's end and the new phone's connection, where the events of the two come apart.
+        """
         call = await self.get(scene)
         assert call["id"] == scene.call
-        found: dict[str, Any] = next(view for view in call["phoneCallView"] if view["id"] == scene.view)
-        return found
+        views: list[dict[str, Any]] = call["phoneCallView"]
+        return next((view for view in views if view["id"] == scene.view), {})
 
     async def all_say(self, scene: Scene, status: str) -> None:
         """Whoever answers: from some moment on, ten in a row tell the same of the pickup."""

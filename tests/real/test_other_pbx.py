@@ -180,7 +180,7 @@ async def test_an_existing_pbx_takes_over_two_files(berlin: Lab, new_bridge: New
     await until(reloaded, "the last line of a reload is in the log")
     position = berlin.asterisk.log_size()
     berlin["hall"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=5)
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", view=view, wait=20)
     assert answer.status_code == 200, answer.text
     await berlin.wait_together("100", "hall")
     assert (await berlin["210"].wait_closed(ring)).elsewhere
@@ -207,7 +207,9 @@ async def test_asterisk_16_picks_up_a_ringing_call(lab16: Lab, new_bridge: NewBr
     ring = await lab16["210"].wait_for_ring()
     call = await bridge.seen("0003*210")
     lab16["024"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", caller_id="John Doe <42420042>", wait=5)
+    answer = await bridge.pick_up(
+        "0003*210", call["id"], "0003*024", caller_id="John Doe <42420042>", wait=20
+    )
     assert answer.status_code == 200, answer.text
     got = lab16["024"].rings[0]
     assert (got.name, got.number) == ("John Doe", "42420042")
@@ -227,7 +229,7 @@ async def test_asterisk_16_picks_up_an_answered_call(lab16: Lab, new_bridge: New
     await lab16.wait_together("100", "210")
     call = await bridge.seen("0003*210", "5")
     lab16["024"].on_ring("accept")
-    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=5)
+    answer = await bridge.pick_up("0003*210", call["id"], "0003*024", wait=20)
     assert answer.status_code == 200, answer.text
     await lab16.wait_together("100", "024")
     await lab16["210"].wait_closed(talk)
