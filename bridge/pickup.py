@@ -679,10 +679,9 @@ class Pickups:
             guarded = planned.target if planned.mode is Mode.WAITING else planned.source
             peer = "" if planned.unbridged else await self._pbx.getvar("BRIDGEPEER", guarded)
             place = self._picture.board.channels.get(guarded)
+            # A parking lot leaves nobody a peer.
             if peer and place is not None and place.parking:
-                raise Conflict(
-                    "who was parked here has just been fetched"
-                )  # a parking lot leaves nobody a peer
+                raise Conflict("who was parked here has just been fetched")
             caller = request.caller_id or await self._own_caller_id(request.send_call_to, endpoint)
         except Refused as error:
             raise Conflict("the call is just ending") from error

@@ -496,8 +496,8 @@ async def test_a_ring_is_stopped_once() -> None:
     assert len(bridge.did("hangup")) == 1
 
 
-async def test_a_ring_that_is_transferred_meanwhile() -> None:
-    """Who made it is gone, and it rings on for whom he has put in his place: so does the new phone, and has him."""
+async def transferred_while_picked_up() -> tuple[Floor, asyncio.Future[PickupResult]]:
+    """210 talks with 100 and has 211 rung; 024 rings for that when 210 puts 100 in his own place. The pickup's answer, too."""
     floor = talking()
     (bridge,), story = floor.bridges, floor.story
     first, second = story.chan("0003*210"), story.dials("0003*210", "0003*211")
@@ -505,6 +505,13 @@ async def test_a_ring_that_is_transferred_meanwhile() -> None:
     await until(lambda: floor.rung)
     await floor.settles()
     story.transfers_early(first, second)
+    return floor, waiting
+
+
+async def test_a_ring_that_is_transferred_meanwhile() -> None:
+    """Who made it is gone, and it rings on for whom he has put in his place: so does the new phone, and has him."""
+    floor, waiting = await transferred_while_picked_up()
+    (bridge,), story = floor.bridges, floor.story
     await asyncio.sleep(2 * pickup.BURST)
     await floor.settles()
     assert bridge.did("hangup") == []
@@ -515,13 +522,8 @@ async def test_a_ring_that_is_transferred_meanwhile() -> None:
 
 async def test_a_transferred_ring_that_is_answered_first() -> None:
     """Who made it is gone, but whom he has put in his place has not: he talks with the one who answered, and that is a conflict."""
-    floor = talking()
+    floor, waiting = await transferred_while_picked_up()
     (bridge,), story = floor.bridges, floor.story
-    first, second = story.chan("0003*210"), story.dials("0003*210", "0003*211")
-    waiting = asyncio.ensure_future(bridge.picks_up(call=CallId.of(second.uniqueid), wait=1))
-    await until(lambda: floor.rung)
-    await floor.settles()
-    story.transfers_early(first, second)
     await floor.settles()
     story.answers("0003*211")
     with pytest.raises(Conflict):

@@ -128,9 +128,10 @@ class Floor:
     def served(self, channel: Channel, at: float) -> None:
         """Who waited by a channel waits no more: he was taken, or has given up."""
         channel.queue, channel.parking, channel.waited = "", None, at
+        self.touch(channel)
         if party := self._waits_by(channel):
             party.waited = at
-        self.touch_waiting(channel)
+            self.touch(party)
 
     # --- conversations
 

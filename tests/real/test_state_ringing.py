@@ -202,24 +202,12 @@ async def test_an_agent_who_has_answered_has_the_caller(lab: Lab, bridge: Bridge
     await only(lab, {"100", "024"})
 
 
-async def test_the_agent_whose_ring_is_taken_answers_first(lab: Lab, bridge: Bridge) -> None:
-    """It is 210's view that was asked for: once the queue has bridged him, 024 takes the talk over from him."""
-    at_210 = await ring(lab, ANNOUNCED)
-    call = await bridge.seen("0003*210")
-    target = view_of(call, "0003*210")["id"]
-    waiting = asyncio.create_task(bridge.pick_up("0003*210", call["id"], "0003*024", view=target, wait=20))
-    at_024 = await rings(lab, "024")
-    await lab["210"].accept(at_210)
-    await only(lab, {"100", "210"})
-    assert at_024.state == "ringing"
-    await lab["024"].accept(at_024)
-    assert (await waiting).status_code == 200
-    await only(lab, {"100", "024"})
-
-
-@pytest.mark.parametrize("number", ["0003*210", VIA_LOCAL_N, VIA_TWO_LOCALS, VIA_ANSWERED_LOCAL])
+@pytest.mark.parametrize("number", ["0003*210", VIA_LOCAL_N, VIA_TWO_LOCALS, VIA_ANSWERED_LOCAL, ANNOUNCED])
 async def test_the_phone_whose_ring_is_taken_answers_first(lab: Lab, bridge: Bridge, number: str) -> None:
-    """However many Local channels lie between, and whoever has answered for it before: 024 takes the talk over from 210."""
+    """It is 210's view that was asked for: once he has the caller, 024 takes the talk over from him.
+
+    However many Local channels lie between, whoever has answered for him before, and where a queue announces him first.
+    """
     at_210 = await ring(lab, number)
     call = await bridge.seen("0003*210")
     target = view_of(call, "0003*210")["id"]
